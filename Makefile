@@ -1,0 +1,23 @@
+# Proffer.  The first two commands of a newcomer: `make demo`, `make test`.
+.PHONY: help demo test check clean
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+
+demo: ## a demo shop with simulated visitors; needs only Python >= 3.11 (options: ARGS="--help")
+	@sh scripts/venv.sh demo
+	@.venv/bin/proffer demo $(ARGS)
+
+test: ## every test; also needs Node >= 20 and Chromium (options: ARGS="tests/edge")
+	@sh scripts/venv.sh test
+	@.venv/bin/python -m tests.support.prepare
+	@.venv/bin/python -m pytest $(ARGS)
+
+check: ## ruff and pyright
+	@sh scripts/venv.sh test
+	@.venv/bin/ruff check .
+	@.venv/bin/pyright
+
+clean: ## removes what was installed, built and cached; keeps ./var, the data of the demo
+	rm -rf .venv .cache node_modules build dist .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""What several tests need: real runtimes, real browsers, real servers."""
