@@ -1,0 +1,1 @@
+"""What runs next to the visitor: the decision core and its homes."""

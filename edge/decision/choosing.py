@@ -1,0 +1,107 @@
+"""From scores to exact probabilities, and from a ticket to an arm.
+
+Among none (score 0) and the candidates, K arms in all, `tickets` gives every arm an
+integer share of T = 2^20 that sums to exactly T.  The arm that is *best* (highest
+score, lowest number among equals; for an allocation the heaviest) takes what the
+others leave.  f = min(floor, T // K).
+
+    greedy       T for the best
+    epsilon      max(f, (T * eps >> 20) // K) for each other
+    inverse-gap  max(f, T * 2^24 // (K * 2^24 + gamma * gap)) for each other, gap =
+                 best score - its score (SquareCB: Foster and Rakhlin 2020,
+                 arXiv 2002.04926; FALCON: Simchi-Levi and Xu 2020, arXiv 2003.12699)
+    allocation   T * w // W for each other, w its weight in this segment, W their
+                 sum over the arms present; W = 0 means none
+
+`draw` walks the arms in ascending order until their shares exceed the ticket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from . import tables as t
+from .hashing import T
+from .scoring import find
+from .situation import Situation, bin_of
+from .tables import Tables
+
+CANDIDATE_LIMIT = 31
+Q24 = 1 << 24
+
+
+class Scored(Struct, frozen=True, order=True):
+    """An arm that may be shown, and what it is worth."""
+
+    arm: int
+    score: int
+
+
+NOTHING = Scored(0, 0)
+
+
+def best_candidates(candidates: Sequence[Scored]) -> list[Scored]:
+    """The at most 31 best by (score, arm), ascending by arm."""
+    ranked = sorted(candidates, key=lambda c: (-c.score, c.arm))
+    return sorted(ranked[:CANDIDATE_LIMIT])
+
+
+def tickets(
+    tables: Tables, situation: Situation, placement: int, candidates: Sequence[Scored]
+) -> list[int]:
+    """Shares out of T of none and these candidates, in that order."""
+    arms = [NOTHING, *candidates]
+    policy = tables.placement_policy[placement]
+    if policy == t.ALLOCATION:
+        weights = _weights(tables, situation, tables.placement_allocation[placement], arms)
+        return _allocate(weights)
+    best = max(range(len(arms)), key=lambda i: (arms[i].score, -arms[i].arm))
+    gaps = [arms[best].score - arm.score for arm in arms]
+    return _rest_to(best, _others(tables, placement, policy, gaps))
+
+
+def _others(tables: Tables, placement: int, policy: int, gaps: list[int]) -> list[int]:
+    count, param = len(gaps), tables.placement_param[placement]
+    floor = min(tables.placement_floor[placement], T // count)
+    if policy == t.GREEDY:
+        return [0] * count
+    if policy == t.EPSILON:
+        return [max(floor, (T * param >> 20) // count)] * count
+    return [max(floor, T * Q24 // (count * Q24 + param * gap)) for gap in gaps]
+
+
+def _rest_to(best: int, shares: list[int]) -> list[int]:
+    """Give the best what the others leave of T."""
+    shares[best] = 0
+    shares[best] = T - sum(shares)
+    return shares
+
+
+def _allocate(weights: list[int]) -> list[int]:
+    total = sum(weights)
+    if not total:
+        return [T] + [0] * (len(weights) - 1)
+    heaviest = max(range(len(weights)), key=lambda i: (weights[i], -i))
+    return _rest_to(heaviest, [T * w // total for w in weights])
+
+
+def _weights(tables: Tables, situation: Situation, row: int, arms: list[Scored]) -> list[int]:
+    """The weights of these arms in this situation's segment; 0 for arms it does not name."""
+    attribute = tables.allocation_attribute[row]
+    first, last = tables.allocation_arm[row], tables.allocation_arm[row + 1]
+    bins = tables.allocbin_row[tables.allocation_bin[row] : tables.allocation_bin[row + 1]]
+    segment = bin_of(bins, situation.cells[attribute]) if attribute >= 0 else 0
+    base = tables.allocation_share[row] + segment * (last - first) - first
+    found = [find(tables.allocarm_arm, arm.arm, first, last) for arm in arms]
+    return [0 if at < 0 else tables.share_weight[base + at] for at in found]
+
+
+def draw(shares: Sequence[int], ticket: int) -> int:
+    """Index of the arm whose run of tickets holds this one."""
+    for index, share in enumerate(shares):
+        if ticket < share:
+            return index
+        ticket -= share
+    raise AssertionError("shares sum to T and the ticket is below T")

@@ -1,0 +1,126 @@
+"""What an arm is worth for this cart, compared with showing nothing.
+
+Scores are integers in the bundle's score unit (`HEAD_SCORE_UNIT` micros), at most
+2^24 in size; showing nothing scores 0.
+
+A model is an additive scorecard.  Its sum for an arm is
+
+    constant + base terms + (sensitivity terms * depth of the rung) // 256
+             + the arm's constant + arm terms
+
+and for nothing just constant + base terms.  Link `identity`: the sum, without what
+nothing has too, is the score, minus the budget multiplier times the rung's expected
+cost.  Link `logistic`: the sum is a logit in 1/64 steps; a table of 1,024 entries
+turns it into a probability in 1/65536, and
+
+    score = (p(arm) * (margin - incentive - handling) - p(none) * margin) >> 16
+          - (multiplier * min((p(arm) * incentive) >> 16, 2^24)) >> 16
+
+all money in score units.  Every shift floors.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+from . import tables as t
+from .guardrails import Cart
+from .situation import Situation, bin_of
+from .tables import Ints, Tables
+
+if TYPE_CHECKING:
+    from .bundle import Bundle
+
+SCORE_LIMIT = 1 << 24
+
+
+def score(
+    bundle: Bundle, situation: Situation, cart: Cart, model: int, arm: int, incentive: int,
+    multiplier: int,
+) -> int:  # fmt: skip
+    """Score of an arm; `incentive` in micros, `multiplier` Q16.  Without a model: 0."""
+    tables = bundle.tables
+    if model < 0:
+        return 0
+    shared = shared_sum(tables, situation, model)
+    own = own_sum(tables, situation, model, arm)
+    if tables.model_link[model] == t.IDENTITY:
+        return _clamp(own - (multiplier * tables.rung_expected_cost[arm - 1] >> 16))
+    return _clamp(_economics(tables, cart, arm, shared, own, incentive, multiplier))
+
+
+def _economics(
+    tables: Tables, cart: Cart, arm: int, shared: int, own: int, incentive: int, multiplier: int
+) -> int:
+    unit = tables.head[t.HEAD_SCORE_UNIT]
+    margin = (cart.margin or 0) // unit
+    cost = incentive // unit
+    handling = tables.rung_handling[arm - 1] // unit
+    p_none, p_arm = response(tables, shared), response(tables, shared + own)
+    gain = (p_arm * (margin - cost - handling) - p_none * margin) >> 16
+    expected_cost = min(p_arm * cost >> 16, SCORE_LIMIT)
+    return gain - (multiplier * expected_cost >> 16)
+
+
+def response(tables: Tables, logit: int) -> int:
+    """Response probability in 1/65536 for a logit in 1/64 steps."""
+    return tables.response[max(0, min(1023, logit + 512))]
+
+
+def shared_sum(tables: Tables, situation: Situation, model: int) -> int:
+    """What all arms and showing nothing have in common: constant and base terms."""
+    terms = _terms(tables, model)
+    base = sum(weight(tables, situation, x, 0) for x in terms if tables.term_role[x] == t.BASE)
+    return tables.model_constant[model] + base
+
+
+def own_sum(tables: Tables, situation: Situation, model: int, arm: int) -> int:
+    """What this arm adds: sensitivity times depth, its constant, its own terms."""
+    sensitivity = deviation = 0
+    for term in _terms(tables, model):
+        role = tables.term_role[term]
+        if role == t.SENSITIVITY:
+            sensitivity += weight(tables, situation, term, 0)
+        elif role == t.ARM:
+            deviation += weight(tables, situation, term, arm)
+    return (sensitivity * tables.rung_depth[arm - 1] >> 8) + bias(tables, model, arm) + deviation
+
+
+def _terms(tables: Tables, model: int) -> range:
+    return range(tables.model_term[model], tables.model_term[model + 1])
+
+
+def bias(tables: Tables, model: int, arm: int) -> int:
+    """The arm's constant in this model, 0 if it has none."""
+    first, last = tables.model_bias[model], tables.model_bias[model + 1]
+    row = find(tables.bias_arm, arm, first, last)
+    return 0 if row < 0 else tables.bias_weight[row]
+
+
+def weight(tables: Tables, situation: Situation, term: int, arm: int) -> int:
+    """The term's weight in this situation for this arm (0: shared), 0 if it has none."""
+    row = find(tables.row_arm, arm, tables.term_row[term], tables.term_row[term + 1])
+    if row < 0:
+        return 0
+    return tables.weight_value[tables.row_weight[row] + term_bin(tables, situation, term)]
+
+
+def term_bin(tables: Tables, situation: Situation, term: int) -> int:
+    """Which of the term's weights applies: left bin * width + right bin."""
+    left = tables.leftbin_bin[tables.term_left_bin[term] : tables.term_left_bin[term + 1]]
+    at = bin_of(left, situation.cells[tables.term_left[term]]) * tables.term_width[term]
+    if tables.term_right[term] < 0:
+        return at
+    right = tables.rightbin_bin[tables.term_right_bin[term] : tables.term_right_bin[term + 1]]
+    return at + bin_of(right, situation.cells[tables.term_right[term]])
+
+
+def find(column: Ints, value: int, first: int, last: int) -> int:
+    """Row of a value in an ascending run of a column, or -1."""
+    row = bisect_left(column, value, first, last)
+    return row if row < last and column[row] == value else -1
+
+
+def _clamp(value: int) -> int:
+    return max(-SCORE_LIMIT, min(SCORE_LIMIT, value))

@@ -1,0 +1,117 @@
+"""One call of `decide`, with what all of its slots share.
+
+Costs and scores depend on the cart and the arm only, so they are computed once per
+call and remembered here; the tracks and slots read them.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from . import beacon
+from . import tables as t
+from .arbitration import Page
+from .bundle import Bundle
+from .eligibility import offers_of
+from .guardrails import Cart, cart_of, incentive_of
+from .hashing import word
+from .manifest import ManifestBlock
+from .request import CONTEXTUAL, NONE, UNKNOWN_ARM, Request
+from .situation import Situation, situate
+from .state import Kept, State
+
+
+class Slot(Struct, frozen=True):
+    """A place to fill: row of the placement and index of the slot."""
+
+    placement: int
+    index: int
+
+
+class Visit(Struct, kw_only=True):
+    bundle: Bundle
+    manifest: ManifestBlock
+    request: Request
+    situation: Situation
+    cart: Cart
+    eligible: list[int]
+    state: State | None
+    flags: int
+    incentives: dict[int, int | None] = field(default_factory=dict)
+
+    def unit(self, kind: int) -> str:
+        """The unit that chance is keyed on: visitor, customer, or the page session."""
+        if self.request.consent == CONTEXTUAL:
+            return self.request.nonce
+        return self.request.customer if kind == t.CUSTOMER else self.request.visitor
+
+    def incentive(self, arm: int) -> int | None:
+        """Cost of an arm's incentive for this cart in micros; None if unknown; 0 for none."""
+        if arm == 0:
+            return 0
+        if arm > self.bundle.rows["rung"]:
+            return None
+        if arm not in self.incentives:
+            cost = incentive_of(self.bundle, self.situation, self.cart, arm)
+            self.incentives[arm] = cost
+        return self.incentives[arm]
+
+    def page(self) -> Page:
+        """What earlier calls of this page view took."""
+        page = Page([])
+        for taken in self.request.taken:
+            arm = taken.arm if taken.arm <= self.bundle.rows["rung"] else UNKNOWN_ARM
+            page.take(arm, self.incentive(arm))
+        return page
+
+    def draw_words(self, slot: Slot) -> tuple[str, str, str]:
+        """Key, salt and unit of this slot's words of chance."""
+        tables = self.bundle.tables
+        place = f"{self.bundle.placement_name(slot.placement)}/{slot.index}"
+        salt = self.bundle.text(tables.placement_salt[slot.placement])
+        return place, salt, self.unit(tables.placement_unit[slot.placement])
+
+    def epoch(self, slot: Slot) -> int:
+        """Index of the epoch that a choice is kept for; units start theirs at different times."""
+        period = self.bundle.tables.placement_epoch_s[slot.placement]
+        return (self.request.now_s + word("epoch", *self.draw_words(slot)) % period) // period
+
+    def kept(self, slot: Slot) -> Kept | None:
+        """What the state keeps for this slot in the current epoch."""
+        if self.state is None:
+            return None
+        key = self.bundle.tables.placement_key[slot.placement]
+        return self.state.choice(key, slot.index, self.epoch(slot))
+
+    def redraw(self, slot: Slot) -> int:
+        """How often this slot's kept arm has ceased to be a candidate in this epoch."""
+        kept = self.kept(slot)
+        return 0 if kept is None else min(kept.redraw + 1, 0xFFFF)
+
+    def arm_of_key(self, key: int) -> int:
+        """The arm with this key, 0 for key 0, -1 if the policy has none."""
+        return self.bundle.arm_keys.get(key, -1)
+
+
+def begin(bundle: Bundle, manifest: ManifestBlock, request: Request) -> Visit:
+    """Raises `RequestError` if the request names rows that the bundle does not have."""
+    bundle.check_rows(request)
+    situation = situate(bundle, request)
+    session = request.consent == CONTEXTUAL
+    state = None if session else request.state
+    flags = session * beacon.SESSION | (state is None) * beacon.STATELESS
+    if state is not None and state.overflow:
+        flags |= beacon.DROPPED
+    decides = request.consent != NONE
+    return Visit(
+        bundle=bundle,
+        manifest=manifest,
+        request=request,
+        situation=situation,
+        cart=cart_of(bundle.tables, situation),
+        eligible=offers_of(bundle.clauses.holding(situation), bundle.tables.offer_clause)
+        if decides
+        else [],
+        state=state,
+        flags=flags,
+    )
