@@ -23,6 +23,8 @@ read.  Without state every draw uses the nonce, too.
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from . import beacon, choosing
 from . import tables as t
 from .arbitration import Page
@@ -66,20 +68,26 @@ def slots_in_order(bundle: Bundle, request: Request) -> list[Slot]:
     return [Slot(row, index) for row in rows for index in range(tables.placement_slots[row])]
 
 
+class Outcome(Struct, frozen=True):
+    """One track's outcome; for a kept arm, who drew it and after how many redraws."""
+
+    track: Track
+    redraw: int = 0
+    drawn_by: bytes = beacon.NOBODY
+
+
 def decide_slot(visit: Visit, slot: Slot, shown: Page, ghost: Page) -> Row:
     if reason := without_choice(visit, slot):
         return default_row(visit, slot, reason)
     held_out = holdout_flags(visit, slot)
-    ghost_track, ghost_by = choose(visit, slot, ghost)
+    on_ghost = on_shown = choose(visit, slot, ghost)
     if held_out:
-        shown_track, drawn_by = held_out_track(held_out), ghost_by
-    elif shown == ghost:
-        shown_track, drawn_by = ghost_track, ghost_by
-    else:
-        shown_track, drawn_by = choose(visit, slot, shown)
-    ghost.take(ghost_track.arm, visit.incentive(ghost_track.arm))
-    shown.take(shown_track.arm, visit.incentive(shown_track.arm))
-    return row_of(visit, slot, held_out, shown_track, ghost_track, drawn_by)
+        on_shown = held_out_outcome(held_out, on_ghost)
+    elif shown != ghost:
+        on_shown = choose(visit, slot, shown)
+    ghost.take(on_ghost.track.arm, visit.incentive(on_ghost.track.arm))
+    shown.take(on_shown.track.arm, visit.incentive(on_shown.track.arm))
+    return row_of(visit, slot, held_out, on_shown, on_ghost.track)
 
 
 def without_choice(visit: Visit, slot: Slot) -> Reason | None:
@@ -109,31 +117,32 @@ def holdout_flags(visit: Visit, slot: Slot) -> int:
     return everywhere * beacon.GLOBAL_HOLDOUT | here * beacon.HOLDOUT
 
 
-def held_out_track(flags: int) -> Track:
+def held_out_outcome(flags: int, ghost: Outcome) -> Outcome:
+    """The default, with the ghost's place in its epoch: ghost choices are kept, too."""
     everywhere = flags & beacon.GLOBAL_HOLDOUT
-    return Track(reason=Reason.GLOBAL_HOLDOUT if everywhere else Reason.HOLDOUT)
+    reason = Reason.GLOBAL_HOLDOUT if everywhere else Reason.HOLDOUT
+    return Outcome(Track(reason=reason), ghost.redraw, ghost.drawn_by)
 
 
-def choose(visit: Visit, slot: Slot, page: Page) -> tuple[Track, bytes]:
-    """One track's outcome, and for a kept arm the id of the decision that drew it."""
+def choose(visit: Visit, slot: Slot, page: Page) -> Outcome:
+    """One track's outcome: the kept arm if it is still a candidate, else a fresh draw."""
     candidates = candidates_for(visit, slot, page)
     kept = visit.kept(slot)
     if kept is not None:
         arm = visit.arm_of_key(kept.arm_key)
-        if arm == 0 or any(c.arm == arm for c in candidates):
-            count = len(candidates)
-            return Track(arm or 0, 0, beacon.KEPT, Reason.KEPT, (), count), kept.drawn_by
+        if arm == 0 or any(candidate.arm == arm for candidate in candidates):
+            track = Track(arm, 0, beacon.KEPT, Reason.KEPT, (), len(candidates))
+            return Outcome(track, kept.redraw, kept.drawn_by)
     best = choosing.best_candidates(candidates)
     if not best:
-        return Track(reason=Reason.NO_CANDIDATE), beacon.NOBODY
+        return Outcome(Track(reason=Reason.NO_CANDIDATE))
     shares = choosing.tickets(visit.bundle.tables, visit.situation, slot.placement, best)
     index = choosing.draw(shares, draw_ticket(visit, slot))
-    arms = [0, *(c.arm for c in best)]
+    arms = [0, *(candidate.arm for candidate in best)]
     listed = tuple(zip(arms, shares, strict=True))
     reason = reason_of(index, shares)
-    return Track(
-        arms[index], shares[index], beacon.FRESH, reason, listed, len(candidates)
-    ), beacon.NOBODY
+    track = Track(arms[index], shares[index], beacon.FRESH, reason, listed, len(candidates))
+    return Outcome(track, visit.redraw(slot))
 
 
 def reason_of(index: int, shares: list[int]) -> Reason:
@@ -151,23 +160,21 @@ def draw_ticket(visit: Visit, slot: Slot) -> int:
 
 def default_row(visit: Visit, slot: Slot, reason: Reason) -> Row:
     track = Track(reason=reason)
-    return row_of(visit, slot, 0, track, track, beacon.NOBODY)
+    return row_of(visit, slot, 0, Outcome(track), track)
 
 
-def row_of(
-    visit: Visit, slot: Slot, held_out: int, shown: Track, ghost: Track, drawn_by: bytes
-) -> Row:
-    flags = held_out | visit.flags | (beacon.EQUAL if shown == ghost else 0)
-    if disclosure(visit, shown.arm):
-        flags |= beacon.DISCLOSE
-    fresh = beacon.FRESH in (shown.draw, ghost.draw) or beacon.KEPT in (shown.draw, ghost.draw)
+def row_of(visit: Visit, slot: Slot, held_out: int, shown: Outcome, ghost: Track) -> Row:
+    flags = held_out | visit.flags
+    flags |= beacon.EQUAL if shown.track == ghost else 0
+    flags |= beacon.DISCLOSE if disclosure(visit, shown.track.arm) else 0
+    drawn = shown.track.draw or ghost.draw
     return Row(
         placement=slot.placement,
         slot=slot.index,
         flags=flags,
-        epoch=visit.epoch(slot) if fresh else 0,
-        redraw=visit.redraw(slot) if fresh else 0,
-        shown=shown,
+        epoch=visit.epoch(slot) if drawn else 0,
+        redraw=shown.redraw,
+        shown=shown.track,
         ghost=ghost,
-        drawn_by=drawn_by,
+        drawn_by=shown.drawn_by,
     )

@@ -106,7 +106,7 @@ def guard(
     if incentive is None:
         return ArmReason.COST_UNKNOWN
     if limits & (t.CEILING | t.CEILING_PPM):
-        ceiling = _ceiling(tables, cart, arm)
+        ceiling = ceiling_of(tables, cart, arm)
         if ceiling is None:
             return ArmReason.COST_UNKNOWN
         if incentive > ceiling:
@@ -120,7 +120,8 @@ def guard(
     return ArmReason.CANDIDATE
 
 
-def _ceiling(tables: Tables, cart: Cart, arm: int) -> int | None:
+def ceiling_of(tables: Tables, cart: Cart, arm: int) -> int | None:
+    """The most this arm may cost, in micros; None if it cannot be evaluated."""
     rung = arm - 1
     limits, bounds = tables.rung_limits[rung], []
     if limits & t.CEILING:

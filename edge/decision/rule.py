@@ -83,6 +83,7 @@ class AnyOf(_Node, frozen=True, kw_only=True):
 
 
 Node = And | Or | Not | Conditional | Constant | Has | Compare | In | StartsWith | AnyOf
+Leaf = Has | Compare | In | StartsWith | AnyOf
 Value = int | str | frozenset[str]
 
 
