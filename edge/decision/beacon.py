@@ -145,8 +145,8 @@ def unpack_verdict(data: bytes) -> Verdict:
         raise RequestError("ENCODING", "this is no verdict of format 0")
     listed = list(LISTED.iter_unpack(data[middle:]))
     verdict = tuple(_row(entry, listed) for entry in ROW.iter_unpack(data[HEADER.size : middle]))
-    if listed:
-        raise RequestError("ENCODING", "the verdict lists arms that no row owns")
+    if pack_verdict(verdict) != data:
+        raise RequestError("ENCODING", "the verdict is not as a verdict is written")
     return verdict
 
 

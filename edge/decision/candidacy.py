@@ -13,6 +13,7 @@ from .guardrails import guard
 from .reasons import ArmReason
 from .request import CONTEXTUAL
 from .scoring import score
+from .situation import word_cell
 from .state import window_index
 from .visit import Slot, Visit
 
@@ -117,6 +118,6 @@ def disclosure(visit: Visit, arm: int) -> bool:
     texts = tables.disclosure_text[
         tables.offer_disclosure[offer] : tables.offer_disclosure[offer + 1]
     ]
-    words, cell = visit.bundle.words[country], visit.situation.cells[country]
-    places = {words.get(visit.bundle.text(text).encode()) for text in texts}
+    cell = visit.situation.cells[country]
+    places = {word_cell(visit.bundle, country, visit.bundle.text(text).encode()) for text in texts}
     return cell in places or (len(texts) > 0 and cell < 0)

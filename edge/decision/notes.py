@@ -70,5 +70,5 @@ def unpack_notes(data: bytes) -> Notes:
     """Raises `BundleError` TEXT."""
     try:
         return msgspec.msgpack.decode(data, type=Notes)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError("TEXT", f"the notes do not decode: {error}") from None

@@ -6,7 +6,7 @@
     5       1     consent: 0 full, 1 contextual, 2 none
     6       1     flags: 1 = there is a state, 2 = the state dropped entries
     7       1     zero
-    8       8     i64 now_s
+    8       8     i64 now_s, below 2^32 (so epochs and windows fit 32 bits)
     16      2     size of visitor          (0: unknown)
     18      2     size of customer         (0: unknown)
     20      2     size of nonce
@@ -31,9 +31,10 @@
     ...     32*k  kept choices, as drawn in `state.py`
     ...     heap  visitor, customer, nonce, locale, then strings and sets
 
-Little endian, at most 64 KiB.  Attributes ascend by row; absent ones are left
-out.  Rows are those of one bundle; a record names that bundle.  `request_json.py`
-makes one of these from JSON.
+Little endian, at most 64 KiB.  Placements and attributes ascend by row; absent
+ones are left out.  The heap holds its parts in that order, without gaps; what is
+not used is zero: a request has one encoding.  Rows are those of one bundle; a
+record names that bundle.  `request_json.py` makes one of these from JSON.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ WANTED = Packing("<HH")
 TAKEN = Packing("<HHI")
 ENTRY = Packing("<HBBIq")
 SIZE_LIMIT = 64 << 10
+NOW_LIMIT_S = 1 << 32
 UNKNOWN_ARM = 0xFFFFFFFF
 FULL, CONTEXTUAL, NONE = range(3)
 CONSENTS = ("full", "contextual", "none")
@@ -142,18 +144,17 @@ def unpack_request(data: bytes) -> Request:
     units, counts, pad, heap_size = header[6:10], header[10:15], header[15], header[16]
     if magic != MAGIC or version or consent > NONE or flags > 3 or zero or pad or flags == 2:
         raise RequestError("ENCODING", "the header is not one of format 0")
+    if not 0 <= now_s < NOW_LIMIT_S:
+        raise RequestError("ENCODING", f"now_s is {now_s}")
     blocks = _blocks(data, counts, heap_size)
     heap = blocks[5]
-    attributes = tuple(_held(entry, heap) for entry in ENTRY.iter_unpack(blocks[2]))
-    if any(a.attribute >= b.attribute for a, b in pairwise(attributes)):
-        raise RequestError("ENCODING", "attributes do not ascend")
     return Request(
         consent=consent,
         now_s=now_s,
         **_units(heap, units),
-        placements=tuple(row for row, _ in WANTED.iter_unpack(blocks[0])),
+        placements=_wanted(blocks[0]),
         taken=tuple(Taken(*entry) for entry in TAKEN.iter_unpack(blocks[1])),
-        attributes=attributes,
+        attributes=_attributes(blocks[2], heap, sum(units)),
         state=_state_of(flags, blocks[3], blocks[4]),
     )
 
@@ -196,17 +197,37 @@ def _state_of(flags: int, caps: bytes, kept: bytes) -> State | None:
     )
 
 
-def _held(entry: tuple[int, int, int, int, int], heap: bytes) -> Held:
+def _wanted(block: bytes) -> tuple[int, ...]:
+    wanted = list(WANTED.iter_unpack(block))
+    if any(zero for _, zero in wanted) or any(a >= b for (a, _), (b, _) in pairwise(wanted)):
+        raise RequestError("ENCODING", "wanted placements do not ascend")
+    return tuple(row for row, _ in wanted)
+
+
+def _attributes(block: bytes, heap: bytes, offset: int) -> tuple[Held, ...]:
+    """`offset`: where the heap's strings and sets begin."""
+    attributes: list[Held] = []
+    for entry in ENTRY.iter_unpack(block):
+        held, offset = _held(entry, heap, offset)
+        attributes.append(held)
+    if offset != len(heap):
+        raise RequestError("ENCODING", f"{len(heap)} bytes of heap, {offset} are used")
+    if any(a.attribute >= b.attribute for a, b in pairwise(attributes)):
+        raise RequestError("ENCODING", "attributes do not ascend")
+    return tuple(attributes)
+
+
+def _held(entry: tuple[int, ...], heap: bytes, offset: int) -> tuple[Held, int]:
     attribute, form, zero, size, value = entry
-    if form > SETS or zero or (size and form < STRINGS):
+    if form > SETS or zero or (size and form < STRINGS) or (value and form == INVALID):
         raise RequestError("ENCODING", f"attribute {attribute} has form {form}, size {size}")
     if form < STRINGS:
-        return Held(attribute, form, value)
+        return Held(attribute, form, value), offset
     read = _string_at if form == STRINGS else _set_at
-    content, end = read(heap, value, size)
-    if value < 0 or end > len(heap):
-        raise RequestError("ENCODING", f"attribute {attribute} lies outside the heap")
-    return Held(attribute, form, content)
+    content, end = read(heap, offset, size)
+    if value != offset or end > len(heap):
+        raise RequestError("ENCODING", f"attribute {attribute} is not at {offset} of the heap")
+    return Held(attribute, form, content), end
 
 
 def _string_at(heap: bytes, offset: int, size: int) -> tuple[bytes, int]:

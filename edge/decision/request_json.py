@@ -31,6 +31,7 @@ from .request import (
     CONSENTS,
     FULL,
     INVALID,
+    NOW_LIMIT_S,
     NUMBER,
     SET_LIMIT,
     SETS,
@@ -47,8 +48,8 @@ from .state import CapCount, Kept, State
 
 DEPTH_LIMIT = 8
 DECIMAL_TEXT = re.compile(r"(-?)([0-9]{1,15})(?:\.([0-9]+))?", re.ASCII)
-STRING_IN_JSON = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-BRACKETS = re.compile(r"[\[\]{}]")
+# A string that never ends runs to the end of the text: tried once, so this stays linear.
+STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
@@ -112,8 +113,10 @@ def _no_constant(text: str) -> float:
 
 def _check_depth(text: str) -> None:
     depth = 0
-    for bracket in BRACKETS.findall(STRING_IN_JSON.sub("", text)):
-        depth += 1 if bracket in "[{" else -1
+    for found in STRING_OR_BRACKET.findall(text):
+        if found[0] == '"':
+            continue
+        depth += 1 if found in "[{" else -1
         if depth > DEPTH_LIMIT:
             raise RequestError("JSON", f"nested deeper than {DEPTH_LIMIT}")
 
@@ -147,8 +150,8 @@ def _consent(value: Json | None) -> int:
 
 
 def _now(value: Json | None) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 40:
-        raise RequestError("FIELD", "now_s must be Unix seconds")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < NOW_LIMIT_S:
+        raise RequestError("FIELD", "now_s must be Unix seconds below 2^32")
     return value
 
 

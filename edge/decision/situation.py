@@ -94,11 +94,19 @@ def _place_number(tables: Tables, situation: Situation, row: int, value: int) ->
 
 
 def _string_cell(bundle: Bundle, row: int, value: bytes) -> int:
+    cell = word_cell(bundle, row, value)
+    if cell is not None:
+        return cell
     words = bundle.words[row]
-    found = words.get(value)
-    if not bundle.tables.attribute_flags[row] & t.ORDERED:
-        return len(words) if found is None else found
-    return 2 * bisect_left(list(words), value) if found is None else 2 * found + 1
+    ordered = bundle.tables.attribute_flags[row] & t.ORDERED
+    return 2 * bisect_left(list(words), value) if ordered else len(words)
+
+
+def word_cell(bundle: Bundle, row: int, word: bytes) -> int | None:
+    """The cell of a string that the policy mentions, None for any other."""
+    found = bundle.words[row].get(word)
+    ordered = bundle.tables.attribute_flags[row] & t.ORDERED
+    return found if found is None or not ordered else 2 * found + 1
 
 
 def _withhold_personal(tables: Tables, situation: Situation) -> None:

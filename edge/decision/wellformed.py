@@ -102,6 +102,14 @@ def derived_attributes_read_plain_numbers(tables: Tables, rows: dict[str, int]) 
     return None
 
 
+def booleans_are_0_or_1(tables: Tables, rows: dict[str, int]) -> Problem:
+    for row, kind in enumerate(tables.attribute_type):
+        bounds = tables.attribute_low[row], tables.attribute_high[row]
+        if kind == t.BOOL and not 0 <= bounds[0] <= bounds[1] <= 1:
+            return f"attribute {row} is a boolean from {bounds[0]} to {bounds[1]}"
+    return None
+
+
 def zones_ascend(tables: Tables, rows: dict[str, int]) -> Problem:
     for zone in range(rows["zone"]):
         if not _strictly_ascending(_slice(tables.zone_shift, zone, tables.shift_instant)):
@@ -246,6 +254,7 @@ CHECKS: tuple[Callable[[Tables, dict[str, int]], Problem], ...] = (
     the_head_is_complete,
     words_of_chance_have_no_control_bytes,
     breakpoints_and_words_ascend,
+    booleans_are_0_or_1,
     derived_attributes_read_plain_numbers,
     zones_ascend,
     constraints_fit_their_attribute,
