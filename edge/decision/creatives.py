@@ -1,7 +1,9 @@
 """From a verdict's row to what a page shows: texts, reason, expiry, notice.
 
 Host code, shared by all homes.  Locales fall back from `de-AT` to `de` to the
-shop's first one.  Nothing here changes a decision.
+shop's first one.  `{percent}`, `{amount}`, `{cap}`, `{points}` and `{months}` in a
+text stand for the rung's size, with a decimal comma where the language has one.
+Nothing here changes a decision.
 """
 
 from __future__ import annotations
@@ -14,6 +16,10 @@ from .bundle import Bundle
 from .notes import Creative
 from .reasons import Reason
 from .request import Request
+
+DECIMAL_COMMA = frozenset(
+    "bg cs da de el es et fi fr hr hu is it lt lv nb nl pl pt ro sk sl sv tr".split()
+)
 
 
 class Shown(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -59,17 +65,33 @@ def show(bundle: Bundle, record: Record, request: Request, row: Row) -> Shown:
         reason=reason,
         offer=offer,
         rung=rung,
-        creative=creative_of(bundle, number, placement, request.locale),
+        creative=sized(bundle, row.shown.arm, placement, request.locale),
         disclosure=bool(row.flags & DISCLOSE),
         token_s=bundle.tables.offer_expires_s[number] if token else 0,
         drawn_by=drawn_by,
     )
 
 
-def creative_of(bundle: Bundle, offer: int, placement: str, locale: str) -> Creative:
-    """The best creative for a locale; empty if the offer has none for the placement."""
+def sized(bundle: Bundle, arm: int, placement: str, locale: str) -> Creative:
+    """The arm's creative in a locale, its size filled in; empty if it has none there."""
+    offer = bundle.tables.rung_offer[arm - 1]
+    found, creative = creative_of(bundle, offer, placement, locale)
+    sizes = bundle.notes.offers[offer].sizes
+    size = sizes[arm - bundle.arms(offer).start] if sizes else {}
+    return {name: _filled(text, size, found) for name, text in creative.items()}
+
+
+def _filled(text: str, size: dict[str, str], locale: str) -> str:
+    comma = locale.split("-")[0] in DECIMAL_COMMA
+    for name, value in size.items():
+        text = text.replace("{" + name + "}", value.replace(".", ",") if comma else value)
+    return text
+
+
+def creative_of(bundle: Bundle, offer: int, placement: str, locale: str) -> tuple[str, Creative]:
+    """The best creative for a locale, and the locale it is in."""
     by_locale = bundle.notes.offers[offer].creatives.get(placement, {})
     for wanted in (locale, locale.split("-")[0], *bundle.notes.locales):
         if wanted in by_locale:
-            return by_locale[wanted]
-    return {}
+            return wanted, by_locale[wanted]
+    return "", {}

@@ -32,7 +32,9 @@ class OfferNote(Struct, frozen=True, kw_only=True, omit_defaults=True):
     suitable: Node | None = None
     daypart: Node | None = None
     creatives: dict[str, dict[str, Creative]] = {}
-    """Placement -> locale -> creative."""
+    """Placement -> locale -> creative; texts may hold `{percent}` and the like."""
+    sizes: tuple[dict[str, str], ...] = ()
+    """Per rung: what stands for those, as plain decimals such as `7.5`."""
     per_customer: int | None = None
     per_customer_period_s: int = 0
     total: int | None = None

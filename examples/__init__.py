@@ -1,0 +1,1 @@
+"""Worked examples: whole catalogs, and what a shop does to use them."""

@@ -1,0 +1,1 @@
+"""Quillmoor, a fictional homeware and garden shop: its catalog and its demo pages."""

@@ -1,0 +1,1 @@
+"""The demo shop: an ordinary origin server that happens to stand behind an edge."""
