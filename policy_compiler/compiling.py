@@ -1,0 +1,132 @@
+"""The compiler's pipeline: a folder of YAML in, the bytes of a bundle out.
+
+    read_catalog   files -> objects with their places         source.py
+    check_rules    CEL -> checked rule trees                  rules.py
+    check_catalog  what must hold between objects             check.py
+    weigh          what learning found, over the priors       weigh.py
+    project        the browser's part, if that is wanted      projecting.py
+    plan_of        order, cells, clauses                      plan.py, lower.py
+    emit           tables -> bytes                            emit.py
+
+Every stage is a pure function; every stage before the plan reports all it finds.
+The result has been opened again by the edge's own reader before anyone sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from edge.decision import tables as t
+from edge.decision.bundle import Bundle, open_bundle
+from edge.decision.errors import BundleError
+from policy_compiler.catalog import Catalog
+from policy_compiler.check import check_catalog
+from policy_compiler.diagnostics import CatalogRefused, Diagnostic, Place, errors_of, in_order, make
+from policy_compiler.emit import emit
+from policy_compiler.lower import NEVER
+from policy_compiler.plan import OfferTooWide, Plan, Tiers, plan_of
+from policy_compiler.projecting import LeftOut, project
+from policy_compiler.rules import CheckedRules, check_rules
+from policy_compiler.source import Source, read_catalog
+from policy_compiler.weigh import Weights, weigh
+
+PROJECTIONS = {"edge": t.EDGE_PROJECTION, "browser": t.BROWSER_PROJECTION}
+
+
+class Compiled(Struct, frozen=True, kw_only=True):
+    """A bundle and what the compiler has to say about it (warnings and notes)."""
+
+    data: bytes
+    bundle: Bundle
+    plan: Plan
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def digest(self) -> str:
+        """The bundle's name: SHA-256 in hexadecimal."""
+        return self.bundle.digest.hex()
+
+
+def compile_catalog(
+    folder: Path, *, weights: Weights | None = None, projection: str = "edge"
+) -> Compiled:
+    """Compile a catalog's folder.  Raises `CatalogRefused` with every diagnostic."""
+    return compile_source(read_catalog(folder), weights=weights, projection=projection)
+
+
+def compile_source(
+    source: Source, *, weights: Weights | None = None, projection: str = "edge"
+) -> Compiled:
+    """The same, for files that were read already."""
+    rules = check_rules(source)
+    found = [*source.diagnostics, *rules.diagnostics, *check_catalog(source, rules)]
+    if source.catalog is None or errors_of(found):
+        raise CatalogRefused(found)
+    catalog = weigh(source.catalog, weights or Weights()).catalog
+    tiers = {
+        offer: Tiers(rule.eligible, rule.applicable, rule.suitable)
+        for offer, rule in rules.offers.items()
+    }
+    if projection == "browser":
+        projected = project(catalog, tiers, rules.derived)
+        catalog = projected.catalog
+        found += [_edge_only(source, out) for out in projected.left_out]
+    plan = _plan(source, catalog, rules, tiers, found)
+    found += _never_eligible(source, plan)
+    data, bundle = _emit(source, plan, PROJECTIONS[projection], found)
+    return Compiled(data=data, bundle=bundle, plan=plan, diagnostics=tuple(in_order(found)))
+
+
+def _plan(
+    source: Source,
+    catalog: Catalog,
+    rules: CheckedRules,
+    tiers: Mapping[str, Tiers],
+    found: list[Diagnostic],
+) -> Plan:
+    try:
+        return plan_of(catalog, rules.derived, tiers)
+    except OfferTooWide as error:
+        place, path = _place(source, error.offer)
+        too_wide = make("P401", place, path, str(error))
+        raise CatalogRefused([*found, too_wide]) from error
+
+
+def _emit(
+    source: Source, plan: Plan, projection: int, found: list[Diagnostic]
+) -> tuple[bytes, Bundle]:
+    try:
+        data = emit(plan, projection)
+        return data, open_bundle(data)
+    except (BundleError, ValueError) as error:
+        place = Place(*source.position("shop"))
+        raise CatalogRefused([*found, make("P403", place, "shop", str(error))]) from error
+
+
+def _edge_only(source: Source, out: LeftOut) -> Diagnostic:
+    if out.kind == "offer":
+        place, path = _place(source, out.name)
+    else:
+        path = f"placements.{out.name}"
+        place = Place(*source.position(path))
+    return make("P501", place, path, f"`{out.name}` is edge-only: {out.why}.")
+
+
+def _place(source: Source, offer: str, field: str = "") -> tuple[Place, str]:
+    offers = source.catalog.offers if source.catalog else []
+    index = next((i for i, known in enumerate(offers) if known.id == offer), 0)
+    path = f"offers[{index}]" + (f".{field}" if field else "")
+    return Place(*source.position(path)), path
+
+
+def _never_eligible(source: Source, plan: Plan) -> list[Diagnostic]:
+    """Offers whose whole rule lowered to no clause at all."""
+    never = [offer.id for offer in plan.offers if plan.clauses[offer.id] == NEVER]
+    found = []
+    for offer in never:
+        place, path = _place(source, offer)
+        found.append(make("P402", place, path, f"Offer `{offer}` can never be eligible."))
+    return found

@@ -1,0 +1,235 @@
+"""The `browser` projection: the part of a policy that visitors may read.
+
+What runs in a page can be read in the page.  So a browser bundle holds no cost, no
+margin, no score, no budget and no confidential attribute: placements that choose by
+`greedy` over a fixed order or by `allocation`, and of their offers those whose
+guardrails hold for every cart, proved here.  Everything else is *edge-only* and is
+named, with the reason.
+
+It is a different policy with its own digest and need not decide like the edge's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+import msgspec
+from msgspec import Struct
+
+from policy_compiler.catalog import (
+    Attribute,
+    Catalog,
+    CostTable,
+    Economics,
+    Guardrails,
+    Model,
+    Offer,
+    Placement,
+    Redemption,
+    Rung,
+)
+from policy_compiler.costs import cost_of
+from policy_compiler.plan import Tiers
+from policy_compiler.tree import And, Conditional, Constant, Node, Not, Or
+
+
+class LeftOut(Struct, frozen=True):
+    """What a browser does not get, as a catalog path's object, and why."""
+
+    kind: str
+    name: str
+    why: str
+
+
+class Projected(Struct, frozen=True):
+    catalog: Catalog
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def project(
+    catalog: Catalog, tiers: Mapping[str, Tiers], derived: Mapping[str, Attribute]
+) -> Projected:
+    """The catalog that a browser bundle is compiled from."""
+    known = {**catalog.attributes, **derived}
+    out: list[LeftOut] = []
+    placements = {}
+    for name, placement in catalog.placements.items():
+        if why := _edge_only_placement(catalog, placement, known):
+            out.append(LeftOut("placement", name, why))
+        else:
+            placements[name] = placement
+    offers = []
+    for offer in catalog.offers:
+        if why := _edge_only_offer(offer, placements, tiers[offer.id], known):
+            out.append(LeftOut("offer", offer.id, why))
+        else:
+            offers.append(_public(offer, placements))
+    kept = {offer.id for offer in offers}
+    ranked = {n: _ranked(catalog, n, placement, kept) for n, placement in placements.items()}
+    return Projected(_assemble(catalog, placements, offers, ranked), tuple(out))
+
+
+def _edge_only_placement(
+    catalog: Catalog, placement: Placement, known: Mapping[str, Attribute]
+) -> str:
+    choice = placement.choice
+    if placement.channel != "page":
+        return "it is no place on a page"
+    if choice.policy not in ("greedy", "allocation"):
+        return f"its choice policy `{choice.policy}` needs scores"
+    model = catalog.models[placement.model] if placement.model else None
+    if choice.policy == "greedy" and model and (model.terms or model.link != "identity"):
+        return "its model's order depends on the visitor"
+    if choice.segment and _confidential(known, choice.segment):
+        return f"its segments read the confidential `{choice.segment}`"
+    return ""
+
+
+def _edge_only_offer(
+    offer: Offer,
+    placements: Mapping[str, Placement],
+    tiers: Tiers,
+    known: Mapping[str, Attribute],
+) -> str:
+    if not set(offer.placements) & set(placements):
+        return "none of its placements is in a browser"
+    for name in attributes_in(tiers.whole()):
+        if _confidential(known, name):
+            return f"its rule reads the confidential `{name}`"
+    guards = offer.guardrails
+    if guards.margin_floor is not None or guards.margin_floor_percent is not None:
+        return "its margin floor cannot be shown to hold for every cart"
+    if guards.ceiling_percent is not None:
+        return "its ceiling is a share of the cart"
+    if any(not _within(offer, rung) for rung in offer.rungs):
+        return "the cost of a rung is not bounded by its ceiling"
+    return ""
+
+
+def _within(offer: Offer, rung: Rung) -> bool:
+    """Whether the rung costs at most the ceiling for every cart there could be."""
+    ceiling, cost = offer.guardrails.ceiling, cost_of(offer, rung)
+    if ceiling is None:
+        return True
+    limit = ceiling * 1_000_000
+    if cost.most is not None:
+        return cost.most <= limit
+    if (extra := _worst(cost.table)) is None:
+        return False
+    return cost.rate_ppm == 0 and cost.fixed + extra * 1_000_000 <= limit
+
+
+def _worst(table: CostTable | None) -> Decimal | None:
+    """The most a table may ask for; None if it has no answer for some carts."""
+    if table is None:
+        return Decimal(0)
+    if table.otherwise is None:
+        return None
+    return max([*table.costs, *table.values.values(), table.otherwise])
+
+
+def attributes_in(node: Node) -> Iterator[str]:
+    """Names of the attributes that a rule reads."""
+    match node:
+        case And() | Or():
+            for part in node.parts:
+                yield from attributes_in(part)
+        case Not():
+            yield from attributes_in(node.part)
+        case Conditional():
+            for part in (node.test, node.then, node.otherwise):
+                yield from attributes_in(part)
+        case Constant():
+            return
+        case _:
+            yield node.attribute
+
+
+def _confidential(known: Mapping[str, Attribute], name: str) -> bool:
+    attribute = known[name]
+    derived = attribute.derived
+    operands = [*(derived.sum or ()), *(derived.difference or ())] if derived else []
+    if derived and derived.age_s:
+        operands.append(derived.age_s)
+    return "confidential" in attribute.labels or any(_confidential(known, x) for x in operands)
+
+
+def _public(offer: Offer, placements: Mapping[str, Placement]) -> Offer:
+    """The offer without its costs, limits and beliefs."""
+    return msgspec.structs.replace(
+        offer,
+        placements=[name for name in offer.placements if name in placements],
+        rungs=[_costless(rung) for rung in offer.rungs],
+        guardrails=Guardrails(),
+        redemption=Redemption(),
+        budget=None,
+        scope=None,
+        creatives={k: v for k, v in offer.creatives.items() if k in placements},
+    )
+
+
+def _costless(rung: Rung) -> Rung:
+    nothing = Decimal(0)
+    return Rung(
+        id=rung.id,
+        percent=nothing,
+        amount=nothing,
+        saves=nothing,
+        unit_cost=nothing,
+        points_per_unit=nothing,
+        point_value=nothing,
+        fee_percent=nothing,
+    )
+
+
+def _ranked(catalog: Catalog, name: str, placement: Placement, kept: set[str]) -> Model:
+    """The order of the arms that beat showing nothing, and nothing of their scores."""
+    model = catalog.models[placement.model] if placement.model else None
+    scored = [
+        (_belief(model, offer, rung), f"{offer.id}/{rung.id}")
+        for offer in sorted(catalog.offers, key=lambda o: (-o.priority, o.id.encode()))
+        if name in offer.placements and offer.id in kept
+        for rung in offer.rungs
+    ]
+    winning = [arm for score, arm in sorted(scored, key=lambda s: -s[0]) if score > 0]
+    unit = catalog.shop.score_unit
+    return Model(
+        link="identity", arms={arm: unit * (len(winning) - i) for i, arm in enumerate(winning)}
+    )
+
+
+def _belief(model: Model | None, offer: Offer, rung: Rung) -> Decimal:
+    if model is None:
+        return rung.expected_profit
+    return model.arms.get(f"{offer.id}/{rung.id}", model.arms.get(offer.id, Decimal(0)))
+
+
+def _assemble(
+    catalog: Catalog,
+    placements: Mapping[str, Placement],
+    offers: list[Offer],
+    ranked: Mapping[str, Model],
+) -> Catalog:
+    economics = Economics(
+        order_value="", order_value_otherwise=Decimal(0), margin_percent=Decimal(0)
+    )
+    arms = {"none"} | {f"{offer.id}/{rung.id}" for offer in offers for rung in offer.rungs}
+    return msgspec.structs.replace(
+        catalog,
+        shop=msgspec.structs.replace(catalog.shop, economics=economics),
+        placements={n: _reading_rank(n, p, arms) for n, p in placements.items()},
+        offers=offers,
+        models=dict(ranked),
+        budgets={},
+    )
+
+
+def _reading_rank(name: str, placement: Placement, arms: set[str]) -> Placement:
+    choice = placement.choice
+    allocation = choice.allocation and {
+        segment: {arm: weight for arm, weight in row.items() if arm in arms}
+        for segment, row in choice.allocation.items()
+    }
+    choice = msgspec.structs.replace(choice, allocation=allocation, explore_loss=Decimal(0))
+    return msgspec.structs.replace(placement, model=name, choice=choice)
