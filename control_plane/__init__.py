@@ -1,0 +1,1 @@
+"""The control plane: publishes policies, collects what happened, redeems, measures, learns."""

@@ -1,0 +1,238 @@
+"""Which events count: each is read, checked, and turned into rows, or rejected with a reason.
+
+Trust is decided here.  A record counts as *attested* when the edge's MAC over it
+holds; one without a MAC (made in a browser) is kept but never trusted for money; one
+with a wrong MAC is rejected.  Orders are money, so only the shop's key may tell them.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Literal, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from control_plane.policies import Policies
+from control_plane.recording import (
+    Decision,
+    StoredRecord,
+    customer_unit,
+    decisions_of,
+    store_form,
+    visitor_unit,
+)
+from edge.decision.beacon import unpack_record
+from edge.decision.errors import BundleError, RequestError
+from edge.decision.events import (
+    EVENT_LIMIT_BYTES,
+    DecisionData,
+    Event,
+    OrderData,
+    ShownData,
+)
+from edge.decision.hashing import is_part
+
+T = TypeVar("T")
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading JSON of strangers raises."""
+
+AHEAD_LIMIT_S = 600
+"""How far a sender's clock may be ahead."""
+NAME_LIMIT_BYTES = 256
+MONEY = re.compile(r"-?[0-9]{1,9}(?:\.[0-9]{1,6})?", re.ASCII)
+DECISION = re.compile(r"[0-9a-f]{32}", re.ASCII)
+
+
+class Reason(StrEnum):
+    """Why an event did not count."""
+
+    UNREADABLE = "it is no CloudEvent 1.0"
+    TOO_LARGE = "it is larger than an event may be"
+    UNKNOWN_TYPE = "its type is not one of ours"
+    BAD_DATA = "its data do not fit its type"
+    BAD_TIME = "it claims to be from the future"
+    BAD_MAC = "the edge did not attest this record"
+    BAD_RECORD = "the record does not fit its bundle"
+    UNKNOWN_BUNDLE = "the record's bundle was not published here"
+    NOT_FROM_SHOP = "an order counts only when the shop's key tells it"
+    WRONG_CURRENCY = "the order is not in the shop's currency"
+    CONFLICT = "an order of this id was told before, with other content"
+
+
+class Rejected(Exception):
+    """An event that does not count; `detail` says what exactly."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class Decided(Struct, frozen=True):
+    record: StoredRecord
+    decisions: list[Decision]
+
+
+class Touch(Struct, frozen=True, kw_only=True):
+    """An exposure or a click: a row of `touches`."""
+
+    decision: str
+    kind: Literal["exposure", "click"]
+    time_s: int
+    track: str
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """A row of `orders`, and the units that placed it."""
+
+    order_id: str
+    visitor: str
+    customer: str
+    revenue_micros: int
+    margin_micros: int
+    discount_micros: int
+    currency: str
+    time_s: int
+    decisions: str
+
+    @property
+    def units(self) -> list[str]:
+        return [u for u in (visitor_unit(self.visitor), customer_unit(self.customer)) if u]
+
+
+class Fact(Struct, frozen=True, kw_only=True):
+    """An event that counts, unless its name was seen before."""
+
+    source: str
+    id: str
+    type: str
+    body: Decided | Touch | Order
+    raw: bytes
+
+
+class Admission:
+    """Reads events; holds what that needs.  Thread-safe.
+
+    `currency` gives the shop's currency, or "" before anything is published.
+    """
+
+    def __init__(self, policies: Policies, edge_secret: bytes, currency: Callable[[], str]) -> None:
+        self._policies = policies
+        self._edge_secret = edge_secret
+        self._currency = currency
+
+    def admit(self, raw: bytes, from_shop: bool, now_s: int) -> Fact:
+        """What an event says.  Raises `Rejected`."""
+        if len(raw) > EVENT_LIMIT_BYTES:
+            raise Rejected(Reason.TOO_LARGE, f"{len(raw)} bytes; at most {EVENT_LIMIT_BYTES}")
+        event = _envelope(raw)
+        return Fact(
+            source=event.source,
+            id=event.id,
+            type=event.type,
+            body=self._body(event, from_shop, now_s),
+            raw=raw,
+        )
+
+    def _body(self, event: Event, from_shop: bool, now_s: int) -> Decided | Touch | Order:
+        match event.type:
+            case "shop.proffer.decision":
+                return self._decided(_data(event, DecisionData))
+            case "shop.proffer.exposure":
+                return _touch(_data(event, ShownData), "exposure", now_s)
+            case "shop.proffer.click":
+                return _touch(_data(event, ShownData), "click", now_s)
+            case "shop.proffer.order":
+                return self._order(_data(event, OrderData), from_shop, now_s)
+            case _:
+                raise Rejected(Reason.UNKNOWN_TYPE, f"type {event.type[:80]!a}")
+
+    def _decided(self, data: DecisionData) -> Decided:
+        attested = self._is_attested(data)
+        try:
+            record = unpack_record(data.record)
+            bundle = self._policies.get(record.bundle_digest.hex())
+            if bundle is None:
+                raise Rejected(Reason.UNKNOWN_BUNDLE, f"bundle {record.bundle_digest.hex()}")
+            stored = store_form(data.record, record, attested)
+            return Decided(stored, decisions_of(bundle, record, stored))
+        except (RequestError, BundleError) as error:
+            raise Rejected(Reason.BAD_RECORD, str(error)) from None
+
+    def _is_attested(self, data: DecisionData) -> bool:
+        if not data.mac:
+            return False
+        expected = hmac.digest(self._edge_secret, data.record, "sha256").hex()
+        if not hmac.compare_digest(expected.encode(), data.mac.encode()):
+            raise Rejected(Reason.BAD_MAC, "the MAC is not that of the edge's secret")
+        return True
+
+    def _order(self, data: OrderData, from_shop: bool, now_s: int) -> Order:
+        if not from_shop:
+            raise Rejected(Reason.NOT_FROM_SHOP, f"order {data.order_id[:80]!a}")
+        _check_time(data.time_s, now_s)
+        for name in filter(None, (data.visitor, data.customer)):
+            _check_name(name, "visitor and customer")
+        _check_name(data.order_id, "order_id")
+        currency = self._currency()
+        if currency and data.currency != currency:
+            raise Rejected(Reason.WRONG_CURRENCY, f"{data.currency[:8]!a}, not {currency}")
+        return Order(
+            order_id=data.order_id,
+            visitor=data.visitor,
+            customer=data.customer or "",
+            revenue_micros=_micros(data.revenue, "revenue"),
+            margin_micros=_micros(data.margin, "margin", negative=True),
+            discount_micros=_micros(data.discount, "discount"),
+            currency=data.currency,
+            time_s=data.time_s,
+            decisions=msgspec.json.encode(data.decisions).decode(),
+        )
+
+
+def _envelope(raw: bytes) -> Event:
+    try:
+        event = msgspec.json.decode(raw, type=Event)
+    except UNREADABLE as error:
+        raise Rejected(Reason.UNREADABLE, str(error)) from None
+    for name, value in (("id", event.id), ("source", event.source)):
+        if not is_part(value) or len(value.encode()) > NAME_LIMIT_BYTES:
+            raise Rejected(Reason.UNREADABLE, f"{name} is empty, too long, or not plain text")
+    return event
+
+
+def _data(event: Event, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(event.data, type=kind)
+    except UNREADABLE as error:
+        raise Rejected(Reason.BAD_DATA, str(error)) from None
+
+
+def _touch(data: ShownData, kind: Literal["exposure", "click"], now_s: int) -> Touch:
+    if not DECISION.fullmatch(data.decision):
+        raise Rejected(Reason.BAD_DATA, "decision must be 32 hexadecimal digits")
+    _check_time(data.time_s, now_s)
+    return Touch(decision=data.decision, kind=kind, time_s=data.time_s, track=data.track)
+
+
+def _check_time(time_s: int, now_s: int) -> None:
+    if not 0 <= time_s <= now_s + AHEAD_LIMIT_S:
+        raise Rejected(Reason.BAD_TIME, f"time_s {time_s} when it was {now_s}")
+
+
+def _check_name(name: str, what: str) -> None:
+    if not is_part(name) or len(name.encode()) > NAME_LIMIT_BYTES:
+        raise Rejected(Reason.BAD_DATA, f"{what} must be 1 to {NAME_LIMIT_BYTES} bytes of text")
+
+
+def _micros(text: str, what: str, *, negative: bool = False) -> int:
+    """Decimal money as micros; at most a billion, so that sums stay far below 2^63."""
+    if not MONEY.fullmatch(text) or (text.startswith("-") and not negative):
+        raise Rejected(Reason.BAD_DATA, f"{what} {text[:40]!a} is no amount such as 12.50")
+    sign = -1 if text.startswith("-") else 1
+    whole, _, fraction = text.lstrip("-").partition(".")
+    return sign * (int(whole) * 1_000_000 + int(fraction.ljust(6, "0")))

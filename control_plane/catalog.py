@@ -1,0 +1,111 @@
+"""The catalog's folder: compile it with what was learned, and publish the result.
+
+What learning found is kept apart from the catalog (`weights`), and put over its
+numbers at every compile; so a publish by a person does not forget it, and a catalog
+that changed keeps what still fits.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import insert, select
+
+from control_plane.publishing import Publisher, PublishRefused
+from control_plane.signing import Signing
+from control_plane.storage import tables as t
+from control_plane.storage.database import Database
+from control_plane.storage.writer import Writer
+from policy_compiler.compiling import Compiled, compile_catalog
+from policy_compiler.diagnostics import Diagnostic
+from policy_compiler.weigh import Allocation, Weights
+
+
+class PublishedCatalog(Struct, frozen=True):
+    """What was signed, and what the compiler had to say (warnings and notes)."""
+
+    signing: Signing
+    diagnostics: tuple[Diagnostic, ...]
+
+
+class CatalogFolder:
+    """One shop's catalog on disk.  Methods block; one publish at a time.
+
+    They raise `CatalogRefused` with all diagnostics, `PublishRefused` or
+    `StorageUnavailable`, and change nothing then.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None,
+        tenant: str,
+        publisher: Publisher,
+        database: Database,
+        writer: Writer,
+    ) -> None:
+        self._folder = folder
+        self._tenant = tenant
+        self._publisher = publisher
+        self._database = database
+        self._writer = writer
+        self._one_at_a_time = threading.Lock()
+
+    @property
+    def is_set(self) -> bool:
+        return self._folder is not None
+
+    def compile(self, weights: Weights | None = None) -> Compiled:
+        """The catalog with these weights, or those learned last.  Publishes nothing."""
+        if self._folder is None:
+            raise PublishRefused(
+                "no catalog is configured", "Set PROFFER_CATALOG to the catalog's folder."
+            )
+        return compile_catalog(self._folder, weights=weights or self.weights())
+
+    def publish(self, *, actor: str, note: str = "") -> PublishedCatalog:
+        with self._one_at_a_time:
+            compiled = self.compile()
+            signing = self._publisher.publish(compiled.data, actor=actor, note=note)
+            return PublishedCatalog(signing, compiled.diagnostics)
+
+    def publish_weights(self, weights: Weights, *, note: str) -> Signing | None:
+        """Compile and publish with newly learned weights, and keep their allocations.
+
+        None if nothing changed.  Refused while the live policy is one that somebody
+        rolled back to: a person went back, so a person goes on.
+        """
+        with self._one_at_a_time:
+            if self._publisher.is_rolled_back():
+                raise PublishRefused(
+                    "the policy was rolled back; learning waits", "Publish to let it go on."
+                )
+            compiled = self.compile(weights)
+            live = self._publisher.live()
+            if live is not None and live.bundle == compiled.digest:
+                return None
+            signing = self._publisher.publish(
+                compiled.data, actor="learner", reason="learn", note=note
+            )
+            self._keep(weights, signing.issued_s, note)
+            return signing
+
+    def weights(self) -> Weights:
+        """What was learned last; empty before anything was."""
+        query = select(t.weights.c.allocations).where(t.weights.c.tenant == self._tenant)
+        with self._database.reading() as connection:
+            found = connection.scalar(query.order_by(t.weights.c.id.desc()).limit(1))
+        if found is None:
+            return Weights()
+        return Weights(allocations=msgspec.json.decode(found, type=dict[str, Allocation]))
+
+    def _keep(self, weights: Weights, learned_s: int, note: str) -> None:
+        row = {
+            "tenant": self._tenant,
+            "learned_s": learned_s,
+            "allocations": msgspec.json.encode(weights.allocations),
+            "note": note,
+        }
+        self._writer.run(lambda connection: connection.execute(insert(t.weights), row).rowcount)

@@ -1,0 +1,70 @@
+"""The command line: `proffer`.
+
+One module per verb or group of verbs; `terminal.py` says how they talk and end.  The
+command line starts whole homes of the edge, so these modules may import all of `edge`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from control_plane.cli.compiling import compile_command
+from control_plane.cli.deciding import decide_command
+from control_plane.cli.demo import demo_command
+from control_plane.cli.explaining import explain_command
+from control_plane.cli.init import init_command
+from control_plane.cli.replaying import replay_command
+from control_plane.cli.serving import edge_command, serve_command
+from control_plane.cli.simulating import simulate_command
+from control_plane.cli.terminal import ENVIRONMENT, OK, CommandFailed, Unusable, report
+from control_plane.cli.verifying import verify_command
+
+app = typer.Typer(
+    name="proffer",
+    help="Offer personalization that decides at the edge.\n\n"
+    "Exit codes: 0 it went well; 1 the input was refused, or differs; 2 wrong usage;"
+    " 3 a file, a port or an extra is missing.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("init")(init_command)
+app.command("compile")(compile_command)
+app.command("verify")(verify_command)
+app.command("decide")(decide_command)
+app.command("explain")(explain_command)
+app.command("replay")(replay_command)
+app.command("simulate")(simulate_command)
+app.command("serve")(serve_command)
+app.command("edge")(edge_command)
+app.command("demo")(demo_command)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; its exit code."""
+    try:
+        app(list(arguments), prog_name="proffer")
+    except CommandFailed as failed:
+        return report(failed, "--json" in arguments)
+    except BrokenPipeError:
+        # whoever read our output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        failed = Unusable(what + ".", "Check that the path exists and may be used.")
+        return report(failed, "--json" in arguments)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else ENVIRONMENT
+    return OK
+
+
+def main() -> None:
+    """The entry point of `proffer`."""
+    sys.exit(run(sys.argv[1:]))

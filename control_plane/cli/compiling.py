@@ -1,0 +1,97 @@
+"""`proffer compile`: a catalog folder to the bytes of a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from msgspec import Struct
+
+from control_plane.cli.files import write_bytes
+from control_plane.cli.policies import compile_folder
+from control_plane.cli.terminal import Json, Plain, Terminal
+from policy_compiler.compiling import Compiled
+from policy_compiler.diagnostics import Diagnostic, render_all
+from policy_compiler.source import read_catalog
+
+OUTPUTS = {"edge": "policy.bundle", "browser": "policy.browser.bundle"}
+
+
+class CompileDocument(Struct, frozen=True, kw_only=True):
+    """What --json prints.  `file` is None where nothing was to be written."""
+
+    file: str | None
+    sha256: str
+    size_bytes: int
+    projection: str
+    tenant: str
+    attributes: int
+    placements: int
+    offers: int
+    rungs: int
+    clauses: int
+    diagnostics: list[Diagnostic]
+
+
+def compile_command(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder with the catalog's YAML files.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Where to write the bundle  [policy.bundle]."),
+    ] = None,
+    projection: Annotated[
+        Literal["edge", "browser"],
+        typer.Option(help="edge: whole; browser: what visitors may read."),
+    ] = "edge",
+    check: Annotated[bool, typer.Option("--check", help="Only check; write nothing.")] = False,
+    json: Json = False,
+    plain: Plain = False,
+) -> None:
+    """Check the catalog in FOLDER and write its bundle.
+
+    Everything that is found is shown at once, each with file, line, column, cause and
+    help.  Warnings and notes do not stop it; with an error nothing is written.
+
+    Exit codes: 0 compiled; 1 the catalog was refused; 3 a file cannot be read or written.
+    """
+    terminal = Terminal(json, plain)
+    compiled = compile_folder(folder, projection)
+    if compiled.diagnostics:
+        terminal.note(render_all(compiled.diagnostics, read_catalog(folder).texts), "yellow")
+    target = None if check else output or Path(OUTPUTS[projection])
+    if target is not None:
+        write_bytes(target, compiled.data, "the bundle")
+    document = _document(compiled, projection, target)
+    _tell(terminal, document, target)
+    terminal.result(document)
+
+
+def _document(compiled: Compiled, projection: str, target: Path | None) -> CompileDocument:
+    rows = compiled.bundle.rows
+    return CompileDocument(
+        file=None if target is None else str(target),
+        sha256=compiled.digest,
+        size_bytes=len(compiled.data),
+        projection=projection,
+        tenant=compiled.bundle.tenant,
+        attributes=rows["attribute"],
+        placements=rows["placement"],
+        offers=rows["offer"],
+        rungs=rows["rung"],
+        clauses=rows["clause"],
+        diagnostics=list(compiled.diagnostics),
+    )
+
+
+def _tell(terminal: Terminal, document: CompileDocument, target: Path | None) -> None:
+    where = "nothing written" if target is None else str(target)
+    terminal.say(
+        f"{document.tenant}: {document.offers} offers in {document.rungs} sizes,"
+        f" {document.placements} placements, {document.attributes} attributes,"
+        f" {document.clauses} clauses",
+        "green",
+    )
+    terminal.say(f"sha256 {document.sha256}, {document.size_bytes:,} bytes: {where}")

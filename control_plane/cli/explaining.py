@@ -1,0 +1,222 @@
+"""`proffer explain`: why each offer is, or is not, what a slot shows; or what a policy holds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from msgspec import Struct
+
+from control_plane.batch import money_text
+from control_plane.cli.policies import Policy, load_policy
+from control_plane.cli.requests import Asked, read_request
+from control_plane.cli.terminal import Json, Plain, Refused, Terminal
+from edge.decision.bundle import Bundle
+from edge.decision.explain import ArmExplained, SlotExplained, explain
+from edge.decision.hashing import T
+from edge.decision.notes import OfferNote
+from edge.decision.tables import HEAD_MINOR
+from policy_compiler.diagnostics import did_you_mean
+
+FOREVER_S = 1 << 51
+
+
+class ExplainDocument(Struct, frozen=True, kw_only=True):
+    """What --json prints for a request; money in micros, tickets out of 2^20."""
+
+    bundle: str
+    slots: list[SlotExplained]
+    ignored: list[str]
+
+
+class OfferListed(Struct, frozen=True, kw_only=True):
+    """An offer of a policy.  Times in Unix seconds; None: unbounded."""
+
+    id: str
+    title: str
+    kind: str
+    placements: list[str]
+    rungs: list[str]
+    from_s: int | None
+    until_s: int | None
+    eligible: str
+    applicable: str
+    suitable: str
+
+
+class ListDocument(Struct, frozen=True, kw_only=True):
+    """What --json prints without a request."""
+
+    bundle: str
+    tenant: str
+    attributes: list[str]
+    placements: list[str]
+    offers: list[OfferListed]
+
+
+def explain_command(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SOURCE",
+            help="Catalog folder, bundle file, or the data folder of a control plane.",
+        ),
+    ],
+    request: Annotated[
+        Path | None, typer.Argument(metavar="REQUEST", help="The request as JSON; - reads stdin.")
+    ] = None,
+    offer: Annotated[str, typer.Option(help="Only this offer  [all].")] = "",
+    json: Json = False,
+    plain: Plain = False,
+) -> None:
+    """Say for every offer why a slot shows it, or why not and what would change that.
+
+    Runs the same function as decide.  Without REQUEST lists what the policy holds.
+
+    Exit codes: 0 explained; 1 policy or request was refused, or there is no such offer;
+    3 a file cannot be read.
+    """
+    terminal = Terminal(json, plain)
+    policy = load_policy(source)
+    _check_offer(policy.bundle, offer)
+    if request is None:
+        _list(terminal, policy, offer)
+    else:
+        _explain(terminal, read_request(policy, request), offer)
+
+
+def _check_offer(bundle: Bundle, offer: str) -> None:
+    known = [bundle.text(row) for row in bundle.tables.offer_name]
+    if offer and offer not in known:
+        help = did_you_mean(offer, known) or "Run `proffer explain` without --offer to see all."
+        raise Refused(f"There is no offer {offer!r} in this policy.", help)
+
+
+# --- one request --------------------------------------------------------------
+
+
+def _explain(terminal: Terminal, asked: Asked, offer: str) -> None:
+    slots = [_only(slot, offer) for slot in explain(asked.bundle, asked.block, asked.request)]
+    for slot in slots:
+        _tell_slot(terminal, asked.bundle, slot)
+    for name in asked.ignored:
+        terminal.note(f"The policy does not read `{name}`; it was ignored.", "yellow")
+    digest = asked.bundle.digest.hex()
+    terminal.result(ExplainDocument(bundle=digest, slots=slots, ignored=asked.ignored))
+
+
+def _only(slot: SlotExplained, offer: str) -> SlotExplained:
+    arms = tuple(arm for arm in slot.arms if not offer or arm.arm.split("/")[0] == offer)
+    return SlotExplained(
+        placement=slot.placement,
+        slot=slot.slot,
+        reason=slot.reason,
+        shown=slot.shown,
+        would_show=slot.would_show,
+        arms=arms,
+    )
+
+
+def _tell_slot(terminal: Terminal, bundle: Bundle, slot: SlotExplained) -> None:
+    shows = "its default" if slot.shown == "none" else slot.shown
+    would = f"; would show {slot.would_show}" if slot.would_show != slot.shown else ""
+    terminal.say(f"{slot.placement}/{slot.slot} shows {shows} ({slot.reason}{would})", "bold")
+    for arm in slot.arms:
+        _tell_arm(terminal, bundle, arm)
+    terminal.say()
+
+
+def _tell_arm(terminal: Terminal, bundle: Bundle, arm: ArmExplained) -> None:
+    candidate = arm.reason == "CANDIDATE"
+    terminal.say(f"  {arm.arm}: {arm.reason}", "green" if candidate else "")
+    if arm.because:
+        terminal.say(f"    {arm.because}")
+    if len(arm.flips) > 1:
+        terminal.say(f"    To change that: {'; '.join(arm.flips)}.")
+    if arm.score_micros is not None:
+        terminal.say(f"    {_numbers(bundle, arm)}")
+    if arm.parts:
+        parts = ", ".join(f"{part.name} {part.weight:+d}" for part in arm.parts)
+        terminal.say(f"    score is made of: {parts}")
+
+
+def _numbers(bundle: Bundle, arm: ArmExplained) -> str:
+    score = _micros(arm.score_micros or 0)
+    costs = "?" if arm.incentive_micros is None else money_text(bundle, arm.incentive_micros)
+    chance = f", drawn {arm.tickets / T:.2%} of the time" if arm.tickets else ""
+    return f"score {score}, costs {costs} {bundle.notes.currency}{chance}"
+
+
+def _micros(value: int) -> str:
+    sign = "-" if value < 0 else ""
+    return f"{sign}{abs(value) // 1_000_000}.{abs(value) % 1_000_000:06d}"
+
+
+# --- what a policy holds ------------------------------------------------------
+
+
+def _list(terminal: Terminal, policy: Policy, offer: str) -> None:
+    bundle = policy.bundle
+    offers = [
+        _listed(bundle, row, note)
+        for row, note in enumerate(bundle.notes.offers)
+        if not offer or bundle.text(bundle.tables.offer_name[row]) == offer
+    ]
+    document = ListDocument(
+        bundle=bundle.digest.hex(),
+        tenant=bundle.tenant,
+        attributes=[bundle.text(row) for row in bundle.tables.attribute_name],
+        placements=list(bundle.placement_rows),
+        offers=offers,
+    )
+    unit = bundle.head(HEAD_MINOR)
+    terminal.say(
+        f"{bundle.notes.title} ({bundle.tenant}), {bundle.notes.currency}"
+        f" in steps of {_micros(unit)}, bundle {document.bundle}",
+        "bold",
+    )
+    terminal.say(f"Placements: {', '.join(document.placements)}")
+    terminal.say(f"Reads: {', '.join(document.attributes)}")
+    for each in offers:
+        _tell_listed(terminal, each)
+    terminal.result(document)
+
+
+def _listed(bundle: Bundle, row: int, note: OfferNote) -> OfferListed:
+    tables = bundle.tables
+    places = tables.place_placement[tables.offer_place[row] : tables.offer_place[row + 1]]
+    return OfferListed(
+        id=bundle.text(tables.offer_name[row]),
+        title=note.title,
+        kind=note.kind,
+        placements=[bundle.placement_name(place) for place in places],
+        rungs=[bundle.arm_name(arm).split("/")[1] for arm in bundle.arms(row)],
+        from_s=_bound(tables.offer_from_s[row]),
+        until_s=_bound(tables.offer_until_s[row]),
+        eligible=note.eligible.text if note.eligible else "",
+        applicable=note.applicable.text if note.applicable else "",
+        suitable=note.suitable.text if note.suitable else "",
+    )
+
+
+def _bound(time_s: int) -> int | None:
+    return time_s if abs(time_s) < FOREVER_S else None
+
+
+def _tell_listed(terminal: Terminal, offer: OfferListed) -> None:
+    terminal.say()
+    terminal.say(f"{offer.id}: {offer.title} ({offer.kind})", "bold")
+    terminal.say(f"  sizes {', '.join(offer.rungs)}; at {', '.join(offer.placements)}")
+    if offer.from_s is not None or offer.until_s is not None:
+        terminal.say(f"  from {_day(offer.from_s)} until {_day(offer.until_s)}")
+    for name in ("eligible", "applicable", "suitable"):
+        if text := getattr(offer, name):
+            terminal.say(f"  {name}: {text}")
+
+
+def _day(time_s: int | None) -> str:
+    if time_s is None:
+        return "ever"
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%MZ")

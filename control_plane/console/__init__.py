@@ -1,0 +1,1 @@
+"""The console: one page, rendered on the server, readable without scripts."""

@@ -1,0 +1,1 @@
+"""What the offers earned, with how sure we are."""

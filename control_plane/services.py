@@ -1,0 +1,88 @@
+"""The capabilities of a control plane, wired once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Self
+
+from msgspec import Struct
+
+from control_plane.admission import Admission
+from control_plane.catalog import CatalogFolder
+from control_plane.collecting import Collector
+from control_plane.policies import Policies
+from control_plane.publishing import Publisher
+from control_plane.redemption import Redemptions
+from control_plane.settings import Settings
+from control_plane.signing import Signings
+from control_plane.storage.database import Database
+from control_plane.storage.objects import DirectoryStore, ObjectStore
+from control_plane.storage.writer import Writer
+from policy_compiler.diagnostics import CatalogRefused, render_all
+from policy_compiler.keys import DevelopmentKeys
+
+log = logging.getLogger(__name__)
+
+
+class Services(Struct, frozen=True, kw_only=True):
+    settings: Settings
+    keys: DevelopmentKeys
+    database: Database
+    writer: Writer
+    store: ObjectStore
+    policies: Policies
+    publisher: Publisher
+    catalog: CatalogFolder
+    collector: Collector
+    redemptions: Redemptions
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """Make what is missing in the data folder, and start the writer.
+
+        Raises `SigningError` or `PublishRefused` if keys and data do not belong together.
+        """
+        keys = DevelopmentKeys.load_or_create(settings.keys)
+        database, store = Database(settings.database), DirectoryStore(settings.objects)
+        policies, writer = Policies(store), Writer(database)
+        signings = Signings(settings, keys, database, writer)
+        publisher = Publisher(settings, keys, signings, store, policies)
+        admission = Admission(policies, keys.edge_secret, publisher.currency)
+        services = cls(
+            settings=settings,
+            keys=keys,
+            database=database,
+            writer=writer,
+            store=store,
+            policies=policies,
+            publisher=publisher,
+            catalog=CatalogFolder(
+                settings.catalog, settings.tenant, publisher, database, writer
+            ),
+            collector=Collector(database, writer, admission, settings.tenant),
+            redemptions=Redemptions(settings, keys.edge_secret, writer, policies, publisher),
+        )
+        services._start()
+        return services
+
+    def _start(self) -> None:
+        try:
+            self.publisher.start()
+            if self.catalog.is_set and self.publisher.live() is None:
+                self.catalog.publish(actor="start", note="first start")
+        except CatalogRefused as refused:
+            # The console shows the same; an operator can mend the catalog and publish.
+            log.error("the catalog was not published:\n%s", render_all(refused.diagnostics, {}))
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Finish what was accepted."""
+        self.writer.close()
+        self.database.close()
+
+
+Background = Callable[[Services], Awaitable[None]]
+"""Something that runs beside the server for ever."""

@@ -1,0 +1,1 @@
+"""What the control plane keeps: rows in SQLite, immutable objects in a folder."""

@@ -1,0 +1,197 @@
+"""The edge as an ASGI application: decide, beacon, page script, health, and the page proxy.
+
+    POST /_proffer/decide     decisions as JSON                        answering.py
+    POST /_proffer/beacon     what pages saw                           beacons.py
+    GET  /_proffer/page.js    the script that tells what pages saw     static/page.js
+    GET  /_proffer/healthz    which policy runs, and what waits
+    anything else             from the shop's origin, its slots filled proxy.py
+
+No framework: a home in a CDN worker brings none.  The application owns two tasks, the
+refresh of the policy and the outbox of the decision log; ASGI's lifespan starts and
+ends them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from importlib.resources import files
+
+from msgspec import Struct
+
+from edge.answering import answer_decide
+from edge.asgi import (
+    Answer,
+    Disconnected,
+    Problem,
+    Receive,
+    Request,
+    Scope,
+    Send,
+    json_answer,
+    problem_answer,
+    respond,
+)
+from edge.beacons import answer_beacon
+from edge.deciding import Desk
+from edge.home import Home
+from edge.outbox import Outbox, Tally
+from edge.policy import Policies, Refreshing
+from edge.proxy import PageProxy
+from edge.settings import Settings
+
+PREFIX = "/_proffer/"
+SCRIPT_LIFE_S = 3600
+
+logger = logging.getLogger("edge.app")
+
+
+class RunningPolicy(Struct, frozen=True):
+    """The policy that decides; `age_s` since it was signed, bundles by SHA-256."""
+
+    epoch: int
+    sequence: int
+    bundles: list[str]
+    issued_s: int
+    expires_s: int
+    age_s: int
+
+
+class Health(Struct, frozen=True):
+    """`status`: ok, stale (the policy has expired) or no-policy; pages are served in any case."""
+
+    status: str
+    policy: RunningPolicy | None
+    refreshing: Refreshing
+    queued: int
+    outbox: Tally
+
+
+class App:
+    def __init__(self, settings: Settings, home: Home) -> None:
+        self.policies = Policies(settings, home)
+        self.outbox = Outbox(home, settings.secrets.edge_secret, settings.tenant)
+        self._settings = settings
+        self._home = home
+        self._desk = Desk(settings, self.outbox)
+        self._proxy = PageProxy(settings, home, self._desk)
+        self._script = _script_answer()
+        self._routes: dict[str, tuple[str, Callable[[Request], Awaitable[Answer]]]] = {
+            "decide": ("POST", self._decide),
+            "beacon": ("POST", self._beacon),
+            "page.js": ("GET", self._page_script),
+            "healthz": ("GET", self._health),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._serve(Request(scope, receive), send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def start(self) -> None:
+        """For homes without lifespan.  Raises `TrustError` for a pinned root that is none."""
+        await self.policies.start()
+        self.outbox.start()
+
+    async def stop(self) -> None:
+        await self.policies.stop()
+        await self.outbox.stop()
+
+    # --- requests -----------------------------------------------------------
+
+    async def _serve(self, request: Request, send: Send) -> None:
+        try:
+            if request.path.startswith(PREFIX):
+                answer = await self._own(request)
+                await respond(send, answer, request.method != "HEAD")
+            else:
+                await self._proxy.serve(request, send, self.policies.current)
+        except Disconnected:
+            logger.debug("a client went away")
+
+    async def _own(self, request: Request) -> Answer:
+        try:
+            return await self._handler(request)(request)
+        except Problem as problem:
+            return problem_answer(problem)
+
+    def _handler(self, request: Request) -> Callable[[Request], Awaitable[Answer]]:
+        method, handler = self._routes.get(request.path.removeprefix(PREFIX), ("", None))
+        if handler is None:
+            raise Problem(404, "not-found", "The edge has nothing of this name.")
+        if request.method != method and (method, request.method) != ("GET", "HEAD"):
+            allow = (b"allow", method.encode())
+            raise Problem(405, "method", f"This takes {method}.", [allow])
+        return handler
+
+    async def _decide(self, request: Request) -> Answer:
+        policy = self.policies.current
+        return await answer_decide(request, self._settings, self._home, self._desk, policy)
+
+    async def _beacon(self, request: Request) -> Answer:
+        return await answer_beacon(request, self._settings, self._home, self.policies.current)
+
+    async def _page_script(self, request: Request) -> Answer:
+        etag = dict(self._script.headers)[b"etag"]
+        if request.header("if-none-match") == etag.decode():
+            return Answer(304, self._script.headers)
+        return self._script
+
+    async def _health(self, request: Request) -> Answer:
+        running = self._running_policy()
+        status = "no-policy"
+        if running is not None:
+            status = "ok" if self._home.now_s() < running.expires_s else "stale"
+        return json_answer(
+            Health(status, running, self.policies.story, len(self.outbox), self.outbox.tally)
+        )
+
+    def _running_policy(self) -> RunningPolicy | None:
+        policy = self.policies.current
+        if policy is None:
+            return None
+        manifest = policy.manifest
+        return RunningPolicy(
+            epoch=manifest.epoch,
+            sequence=manifest.sequence,
+            bundles=[release.bundle for release in manifest.releases],
+            issued_s=manifest.issued_s,
+            expires_s=manifest.expires_s,
+            age_s=self._home.now_s() - manifest.issued_s,
+        )
+
+    # --- lifespan -----------------------------------------------------------
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self.start()
+        except Exception as error:
+            logger.exception("the edge cannot start")
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def _script_answer() -> Answer:
+    body = files("edge").joinpath("static/page.js").read_bytes()
+    headers = [
+        (b"content-type", b"text/javascript; charset=utf-8"),
+        (b"cache-control", f"public, max-age={SCRIPT_LIFE_S}".encode()),
+        (b"etag", f'"{sha256(body).hexdigest()[:32]}"'.encode()),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    return Answer(200, headers, body)
+
+
+def create_app(settings: Settings, home: Home) -> App:
+    """The application; run it in a server that speaks ASGI's lifespan."""
+    return App(settings, home)

@@ -1,0 +1,167 @@
+"""`POST /_proffer/beacon`: what pages saw, passed on, and the visitor's state moved on.
+
+The answer is 2xx only after the control plane has the events for good, so a page may
+forget what it sent.  Pages tell exposures and clicks; decisions come from the edge
+itself and orders from the shop's server, so those are refused here.
+
+An exposure that brings a receipt of this edge (`receipts.py`) advances the visitor's
+state, and the answer carries the new cookie.  Receipts are for the edge alone: they
+are taken off before the event goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from msgspec import Struct, structs
+
+from edge.answering import check_json
+from edge.asgi import Answer, Problem, Request, json_answer, set_cookies
+from edge.cookies import state_cookie
+from edge.decision.events import (
+    BATCH_LIMIT_BYTES,
+    BATCH_LIMIT_EVENTS,
+    EVENT_LIMIT_BYTES,
+    Event,
+    ShownData,
+)
+from edge.decision.hashing import is_part
+from edge.decision.host import HostError
+from edge.decision.state import State
+from edge.decision.trust import Trusted
+from edge.home import Home, Refused
+from edge.receipts import advance, fit, read_receipt
+from edge.settings import Settings
+from edge.visiting import Guest, arrive
+
+EXPOSURE, CLICK = "shop.proffer.exposure", "shop.proffer.click"
+NAME_LIMIT_BYTES = 256
+RETRY_AFTER_S = 5
+DECISION = re.compile(r"[0-9a-f]{32}", re.ASCII)
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+logger = logging.getLogger("edge.beacons")
+
+
+class SeenData(ShownData, kw_only=True, frozen=True):
+    """An exposure or click as a page tells it, with the receipt of its slot."""
+
+    receipt: str = ""
+
+
+class RefusedEvent(Struct, frozen=True):
+    """An event of the batch, by its place in it, and why it was not passed on."""
+
+    index: int
+    why: str
+
+
+class BeaconAnswer(Struct, frozen=True):
+    accepted: int
+    refused: list[RefusedEvent]
+
+
+class Seen(Struct, frozen=True):
+    """A good event: as it goes on, and its receipt."""
+
+    event: Event
+    receipt: str
+
+
+async def answer_beacon(
+    request: Request, settings: Settings, home: Home, policy: Trusted | None
+) -> Answer:
+    """Raises `Problem`: 400, 413, 415 for what was sent; 503 when it could not be passed on."""
+    check_json(request)
+    seen, refused = sort_out(split(await request.body(BATCH_LIMIT_BYTES)))
+    if not seen and refused:
+        raise Problem(400, "no-event", f"No event was good; the first: {refused[0].why}.")
+    if seen:
+        await _pass_on(home, [s.event for s in seen])
+    guest = arrive(request, settings, home)
+    cookies = _advanced(guest, seen, settings, home.now_s(), policy)
+    return json_answer(BeaconAnswer(len(seen), refused), headers=set_cookies(cookies))
+
+
+async def _pass_on(home: Home, events: Sequence[Event]) -> None:
+    try:
+        await home.send(msgspec.json.encode(events))
+    except Refused as error:
+        logger.error("the control plane refused a beacon: %s", error)
+        raise Problem(502, "refused", "The control plane refused these events.") from None
+    except HostError as error:
+        logger.warning("a beacon could not be passed on: %s", error)
+        retry = (b"retry-after", str(RETRY_AFTER_S).encode())
+        raise Problem(503, "unavailable", "Not stored; send it again.", [retry]) from None
+
+
+# --- reading ------------------------------------------------------------------
+
+
+def split(body: bytes) -> list[bytes]:
+    """The events of a batch, unread.  Raises `Problem`."""
+    try:
+        batch = msgspec.json.decode(body, type=list[msgspec.Raw])
+    except UNREADABLE as error:
+        raise Problem(400, "batch", f"No JSON array of events: {error}") from None
+    if len(batch) > BATCH_LIMIT_EVENTS:
+        raise Problem(413, "too-large", f"{len(batch)} events; at most {BATCH_LIMIT_EVENTS}.")
+    return [bytes(event) for event in batch]
+
+
+def sort_out(batch: Iterable[bytes]) -> tuple[list[Seen], list[RefusedEvent]]:
+    """The good events, and the others with what is wrong."""
+    seen: list[Seen] = []
+    refused: list[RefusedEvent] = []
+    for index, raw in enumerate(batch):
+        try:
+            seen.append(read_event(raw))
+        except ValueError as error:
+            refused.append(RefusedEvent(index, str(error)))
+        except RecursionError:
+            refused.append(RefusedEvent(index, "nested too deeply"))
+    return seen, refused
+
+
+def read_event(raw: bytes) -> Seen:
+    """Raises `ValueError` saying what is wrong."""
+    if len(raw) > EVENT_LIMIT_BYTES:
+        raise ValueError(f"{len(raw)} bytes; at most {EVENT_LIMIT_BYTES}")
+    event = msgspec.json.decode(raw, type=Event)
+    if event.type not in (EXPOSURE, CLICK):
+        raise ValueError(f"type {event.type[:80]!a} does not come from pages")
+    for name, text in (("id", event.id), ("source", event.source)):
+        if not is_part(text) or len(text.encode()) > NAME_LIMIT_BYTES:
+            raise ValueError(f"{name} must be 1 to {NAME_LIMIT_BYTES} bytes of plain text")
+    data = msgspec.json.decode(event.data, type=SeenData)
+    if not DECISION.fullmatch(data.decision):
+        raise ValueError("decision must be 32 hexadecimal digits")
+    passed_on = ShownData(**{name: getattr(data, name) for name in ShownData.__struct_fields__})
+    clean = structs.replace(event, data=msgspec.Raw(msgspec.json.encode(passed_on)))
+    return Seen(clean, data.receipt if event.type == EXPOSURE else "")
+
+
+# --- the visitor's state ------------------------------------------------------
+
+
+def _advanced(
+    guest: Guest, seen: Sequence[Seen], settings: Settings, now_s: int, policy: Trusted | None
+) -> list[str]:
+    """The new state cookie, if any receipt is this visitor's."""
+    if guest.is_new or guest.consent not in ("", "full"):
+        return []
+    secret = settings.secrets.cookie_secret
+    read = [read_receipt(secret, guest.visitor, s.receipt, now_s) for s in seen if s.receipt]
+    receipts = [receipt for receipt in read if receipt is not None]
+    if not receipts:
+        return []
+    # What was counted in a state that got lost is unknown: strict caps withhold from now on.
+    state = guest.state or State(overflow=True)
+    bundle = policy.bundle_for(guest.visitor) if policy else None
+    state = fit(state, bundle, now_s)
+    for receipt in receipts:
+        state = advance(state, receipt)
+    return [state_cookie(secret, guest.visitor, fit(state, bundle, now_s), now_s)]

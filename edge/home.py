@@ -1,0 +1,57 @@
+"""What a home lends to the whole app: the core's `Host`, chance, and the shop's origin."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from msgspec import Struct
+
+from edge.asgi import Headers
+from edge.decision.host import Host, HostError
+
+
+class Refused(HostError):
+    """The control plane read it and will never take it; sending it again cannot help."""
+
+
+class OriginFailed(HostError):
+    """The shop's own server cannot be reached, or broke off."""
+
+
+class OriginTimeout(OriginFailed):
+    """The shop's own server took too long."""
+
+
+class OriginRequest(Struct, frozen=True):
+    """What the origin is asked; `target` is path and query, `body` None for none."""
+
+    method: str
+    target: bytes
+    headers: Headers
+    body: AsyncIterator[bytes] | None = None
+
+
+class OriginResponse(Protocol):
+    """What it answers: chunks are as they came, whatever their content encoding."""
+
+    status: int
+    headers: Headers
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Raises `OriginFailed` when it breaks off."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Home(Host, Protocol):
+    """`send` raises `Refused` when trying again cannot help."""
+
+    def random_bytes(self, count: int) -> bytes:
+        """Bytes that nobody can guess."""
+        ...
+
+    async def ask_origin(self, request: OriginRequest) -> OriginResponse:
+        """Returns with the response's head.  Raises `OriginFailed`; follows no redirects."""
+        ...

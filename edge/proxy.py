@@ -1,0 +1,234 @@
+"""The page proxy: the shop's own server behind the edge, its slots filled on the way.
+
+Whatever is no page goes through as it is.  A page is HTML that the edge can read (no
+content encoding, an encoding that ASCII is part of), sent while there is a policy to
+decide by and consent to decide at all.  A page's answer is `private, no-store` and
+loses validators and length, since each visitor gets another; all else goes through
+with every byte and header that the origin sent, but its Proffer-Context.
+
+To the origin go the client's own headers without hop-by-hop ones and without anything
+named Proffer-*, which only the edge may say; with X-Forwarded-*, and with the visitor's
+id in Proffer-Visitor.  Requests for pages ask for plain, whole, unconditional answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
+
+from msgspec import Struct
+
+from edge.asgi import (
+    NO_STORE,
+    Answer,
+    Headers,
+    Problem,
+    Request,
+    Send,
+    problem_answer,
+    respond,
+    set_cookies,
+    start,
+)
+from edge.deciding import Desk, no_decision
+from edge.decision.trust import Trusted
+from edge.home import Home, OriginFailed, OriginRequest, OriginResponse, OriginTimeout
+from edge.pages import Rewriter
+from edge.rendering import script_element
+from edge.settings import Settings
+from edge.slots import PageSlots
+from edge.visiting import Guest, arrive, begin_visit, settle_consent
+from edge.vouching import ContextError, read_context
+
+CONTEXT, VISITOR = b"proffer-context", b"proffer-visitor"
+HOP_BY_HOP = {
+    b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization",
+    b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"expect",
+}  # fmt: skip
+ASKED_PLAIN = {b"accept-encoding", b"if-none-match", b"if-modified-since", b"if-range", b"range"}
+NOT_WITH_COOKIES = {b"cache-control", b"expires"}
+NOT_OF_FILLED = NOT_WITH_COOKIES | {
+    b"etag", b"last-modified", b"content-length", b"accept-ranges",
+    b"content-md5", b"digest", b"repr-digest", b"content-digest",
+}  # fmt: skip
+WITHOUT_BODY = {204, 205, 304}
+ASCII_BASED = ("utf-8", "utf8", "us-ascii", "ascii", "iso-8859-", "latin1", "windows-125")
+
+SORRY = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
+<p>{detail}</p></html>
+"""
+
+logger = logging.getLogger("edge.proxy")
+
+
+class PageProxy:
+    def __init__(self, settings: Settings, home: Home, desk: Desk) -> None:
+        self._settings = settings
+        self._home = home
+        self._desk = desk
+
+    async def serve(self, request: Request, send: Send, policy: Trusted | None) -> None:
+        """Answer from the origin.  Raises `OriginFailed` when it breaks off in the middle."""
+        guest = arrive(request, self._settings, self._home)
+        try:
+            response = await self._home.ask_origin(self._origin_request(request, guest, policy))
+        except OriginFailed as error:
+            await respond(send, _sorry(request, error), request.method != "HEAD")
+            return
+        try:
+            await _unless_gone(request, self._pass_on(send, policy, guest, response))
+        finally:
+            await response.close()
+
+    async def _pass_on(
+        self, send: Send, policy: Trusted | None, guest: Guest, response: OriginResponse
+    ) -> None:
+        headers = end_to_end(response.headers)
+        context = _take(headers, CONTEXT)
+        plan = _Plan()
+        if policy is not None and is_page(response.status, headers):
+            plan = self._plan(policy, guest, headers, context)
+        await start(send, response.status, plan.applied_to(headers))
+        chunks = response.chunks()
+        await _send_body(send, _rewritten(chunks, plan.rewriter) if plan.rewriter else chunks)
+
+    def _plan(self, policy: Trusted, guest: Guest, headers: Headers, context: str) -> _Plan:
+        """What becomes of a page."""
+        try:
+            shop = read_context(context)
+        except ContextError as error:
+            logger.warning("a page keeps its defaults: %s", error)
+            return _Plan()
+        visit = begin_visit(
+            guest, self._settings, self._home, [shop.consent], shop.customer, shop.locale
+        )
+        if no_decision(policy, visit):
+            return _Plan(visit.cookies if visit.consent == "none" else ())
+        script = script_element(header_of(headers, b"content-security-policy"))
+        slots = PageSlots(self._desk, policy, visit, shop.attributes, script)
+        return _Plan(visit.cookies, Rewriter(slots))
+
+    def _origin_request(
+        self, request: Request, guest: Guest, policy: Trusted | None
+    ) -> OriginRequest:
+        headers = [(k, v) for k, v in end_to_end(request.headers) if not k.startswith(b"proffer-")]
+        if policy is not None and b"text/html" in header_of(headers, b"accept").encode():
+            headers = [(k, v) for k, v in headers if k not in ASKED_PLAIN]
+            headers.append((b"accept-encoding", b"identity"))
+        headers = forwarded(request, headers)
+        consent = settle_consent([guest.consent], self._settings.default_consent)
+        if consent == "full" and (policy is not None or not guest.is_new):
+            headers.append((VISITOR, guest.visitor.encode()))
+        return OriginRequest(request.method, request.target, headers, _body(request))
+
+
+class _Plan(Struct):
+    """What becomes of a response: cookies to set, and who rewrites it, if anybody does."""
+
+    cookies: tuple[str, ...] = ()
+    rewriter: Rewriter | None = None
+
+    def applied_to(self, headers: Headers) -> Headers:
+        if not self.cookies and self.rewriter is None:
+            return headers
+        dropped = NOT_OF_FILLED if self.rewriter else NOT_WITH_COOKIES
+        kept = [(name, value) for name, value in headers if name not in dropped]
+        return [*kept, NO_STORE, *set_cookies(self.cookies)]
+
+
+# --- the request --------------------------------------------------------------
+
+
+def end_to_end(headers: Headers) -> Headers:
+    """Headers that are meant for the other end, not for this hop."""
+    named = header_of(headers, b"connection").lower().split(",")
+    hop = HOP_BY_HOP | {name.strip().encode("latin-1") for name in named}
+    lower = [(name.lower(), value) for name, value in headers]
+    return [(name, value) for name, value in lower if name not in hop]
+
+
+def forwarded(request: Request, headers: Headers) -> Headers:
+    """With who asked, for what host, and how."""
+    kept = [(k, v) for k, v in headers if k not in (b"x-forwarded-host", b"x-forwarded-proto")]
+    chain = header_of(kept, b"x-forwarded-for")
+    kept = [(k, v) for k, v in kept if k != b"x-forwarded-for"]
+    chain = f"{chain}, {request.client}" if chain else request.client
+    return [
+        *kept,
+        (b"x-forwarded-for", chain.encode("latin-1")),
+        (b"x-forwarded-host", request.header("host").encode("latin-1")),
+        (b"x-forwarded-proto", request.scheme.encode("latin-1")),
+    ]
+
+
+def _body(request: Request) -> AsyncIterator[bytes] | None:
+    has_body = request.header("content-length") not in ("", "0")
+    return request.stream() if has_body or request.header("transfer-encoding") else None
+
+
+# --- the response -------------------------------------------------------------
+
+
+def is_page(status: int, headers: Headers) -> bool:
+    """Whether this is HTML that we can read and may change."""
+    media_type, _, parameters = header_of(headers, b"content-type").lower().partition(";")
+    coded = header_of(headers, b"content-encoding").lower() not in ("", "identity")
+    if media_type.strip() != "text/html" or coded or status in WITHOUT_BODY or status == 206:
+        return False
+    _, named, charset = parameters.partition("charset=")
+    return not named or charset.strip(" \"'").startswith(ASCII_BASED)
+
+
+def header_of(headers: Headers, name: bytes) -> str:
+    return ", ".join(value.decode("latin-1") for key, value in headers if key.lower() == name)
+
+
+def _take(headers: Headers, name: bytes) -> str:
+    """Remove a header and return its value."""
+    value = header_of(headers, name)
+    headers[:] = [(k, v) for k, v in headers if k != name]
+    return value
+
+
+async def _rewritten(chunks: AsyncIterator[bytes], rewriter: Rewriter) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        yield rewriter.feed(chunk)
+    yield rewriter.close()
+
+
+async def _unless_gone(request: Request, serving: Coroutine[Any, Any, None]) -> None:
+    """Stop serving when the client has gone: an endless answer must not outlive it."""
+    tasks = [asyncio.create_task(serving), asyncio.create_task(request.gone())]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    if not tasks[0].cancelled():
+        tasks[0].result()
+
+
+async def _send_body(send: Send, chunks: AsyncIterator[bytes]) -> None:
+    async for chunk in chunks:
+        if chunk:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _sorry(request: Request, error: OriginFailed) -> Answer:
+    """502 or 504: as a page for people, as a problem for programs."""
+    late = isinstance(error, OriginTimeout)
+    logger.error("the origin failed: %s", error)
+    problem = Problem(
+        504 if late else 502,
+        "origin-timeout" if late else "origin-unreachable",
+        "The shop took too long to answer." if late else "The shop cannot be reached just now.",
+    )
+    if "text/html" not in request.header("accept"):
+        return problem_answer(problem)
+    page = SORRY.format(title=problem.code, detail=f"{problem.detail} Please try again.")
+    headers = [(b"content-type", b"text/html; charset=utf-8"), NO_STORE]
+    return Answer(problem.status, headers, page.encode())

@@ -1,0 +1,1 @@
+"""The conformance suite: cases with their meaning, vectors for any implementation."""

@@ -1,0 +1,61 @@
+"""A control plane per test: a real SQLite file, real objects, HTTP without a socket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from control_plane.app import create_app
+from control_plane.services import Services
+from control_plane.settings import Settings
+from tests.control_plane.shop import Edge, write_catalog
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Of the tiny shop; its catalog is published at start."""
+    catalog = write_catalog(tmp_path / "catalog")
+    return Settings(data=tmp_path / "var", tenant="tinyshop", catalog=catalog)
+
+
+@pytest.fixture
+def services(settings: Settings) -> Iterator[Services]:
+    """Without HTTP and without background tasks."""
+    services = Services.open(settings)
+    yield services
+    services.close()
+
+
+class Running:
+    """A control plane that answers, and what tests reach for."""
+
+    def __init__(self, client: httpx.AsyncClient, services: Services) -> None:
+        self.client = client
+        self.services = services
+        self.edge = Edge(services)
+        self.shop_key = services.keys.shop_key
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Running]:
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        url = "http://127.0.0.1:8700"
+        async with httpx.AsyncClient(transport=transport, base_url=url) as client:
+            yield Running(client, app.state.services)
+
+
+@pytest.fixture
+async def plane(settings: Settings) -> AsyncIterator[Running]:
+    async with running(settings) as plane:
+        yield plane
