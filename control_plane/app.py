@@ -29,10 +29,12 @@ from control_plane.errors import (
 )
 from control_plane.learning.endpoints import learning_routes
 from control_plane.learning.loop import keep_learning
+from control_plane.publishing import PublishRefused
 from control_plane.services import Background, Services
 from control_plane.settings import Settings, read_settings
 from control_plane.storage.objects import ObjectError
 from control_plane.storage.writer import RETRY_AFTER_S, StorageUnavailable
+from policy_compiler.diagnostics import CatalogRefused
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +77,12 @@ async def answer_unavailable(request: Request, error: Exception) -> Response:
     return problem_response(Refused("storage-unavailable", str(error), headers=headers))
 
 
+async def answer_not_published(request: Request, error: Exception) -> Response:
+    """For callers of the API; the console shows the findings themselves."""
+    help = error.help if isinstance(error, PublishRefused) else ""
+    return problem_response(Refused("policy-refused", str(error), help=help))
+
+
 def create_app(
     settings: Settings | None = None, background: Sequence[Background] = BACKGROUND
 ) -> Starlette:
@@ -98,6 +106,8 @@ def create_app(
         Refused: answer_refused,
         StorageUnavailable: answer_unavailable,
         ObjectError: answer_unavailable,
+        CatalogRefused: answer_not_published,
+        PublishRefused: answer_not_published,
         HTTPException: answer_http,
         Exception: answer_crash,
     }

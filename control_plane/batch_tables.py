@@ -11,7 +11,7 @@ between `|`, or the cell is a JSON array; times are Unix seconds, or ISO 8601 wi
 offset.  A cell that is not of its attribute's type makes that attribute invalid, as
 everywhere: an offer whose rule needs it is withheld.
 
-Decisions: the columns of `control_plane.batch.Line`.
+Decisions: the columns of `control_plane.batch.Line`; in Parquet, `time` is in UTC.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import csv
 import gzip
 import json
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import IO, Any
@@ -109,15 +109,24 @@ def _open_text(path: Path) -> IO[str]:
 
 def _read_parquet(path: Path, bundle: Bundle, defaults: Defaults) -> Feed:
     duckdb = _duckdb()
+    connection, where = duckdb.connect(), [str(path)]
     try:
-        rows = duckdb.connect().execute("SELECT * FROM read_parquet(?)", [str(path)])
-        counted = duckdb.connect().execute("SELECT count(*) FROM read_parquet(?)", [str(path)])
-        (total,) = counted.fetchall()[0]
+        described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", where).fetchall()
+        columns = ", ".join(_column(name, kind) for name, kind, *_ in described)
+        count = connection.execute("SELECT count(*) FROM read_parquet(?)", where).fetchall()
+        rows = connection.execute(f"SELECT {columns} FROM read_parquet(?)", where)
     except duckdb.Error as error:
         cause = str(error).splitlines()[0]
         raise BatchRefused(f"{path} cannot be read: {cause}.", "Give a Parquet file.") from None
-    heads = [column[0] for column in rows.description]
-    return Feed(total=total, requests=_from_parquet(rows, heads, bundle, defaults))
+    heads = [name for name, *_ in described]
+    return Feed(total=count[0][0], requests=_from_parquet(rows, heads, bundle, defaults))
+
+
+def _column(name: str, kind: str) -> str:
+    """Instants as Unix seconds: as Python objects they would need one more package."""
+    quoted = '"' + name.replace('"', '""') + '"'
+    zoned = kind == "TIMESTAMP WITH TIME ZONE"
+    return f"epoch_us({quoted}) // 1000000 AS {quoted}" if zoned else quoted
 
 
 def _from_parquet(
@@ -205,9 +214,7 @@ def _timestamp(value: object) -> object:
     if not isinstance(moment, datetime):
         return _int(value)
     if moment.tzinfo is None:
-        if isinstance(value, str):
-            return value  # whose time is meant, nobody knows
-        moment = moment.replace(tzinfo=UTC)
+        return value  # whose time is meant, nobody knows
     return int(moment.timestamp())
 
 
@@ -236,7 +243,6 @@ class DecisionTable:
 
 
 PARQUET_TYPES = {
-    "time": "TIMESTAMPTZ",
     "now_s": "BIGINT",
     "slot": "INTEGER",
     "tickets": "INTEGER",
@@ -245,7 +251,8 @@ PARQUET_TYPES = {
     "incentive": "DECIMAL(18, 6)",
 }
 TO_PARQUET = """
-    COPY (SELECT * FROM read_csv(?, header = true, columns = {columns}, nullstr = '',
+    COPY (SELECT * REPLACE (make_timestamp(now_s * 1000000) AS time)
+          FROM read_csv(?, header = true, columns = {columns}, nullstr = '',
                                  quote = '"', escape = '"', delim = ','))
     TO '{target}' (FORMAT parquet, COMPRESSION zstd)
 """
@@ -258,7 +265,6 @@ def write_parquet(table: Path, target: Path) -> None:
     quoted = str(target).replace("'", "''")
     try:
         with duckdb.connect() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
             connection.execute(TO_PARQUET.format(columns=columns, target=quoted), [str(table)])
     except duckdb.IOException as error:
         raise OSError(0, str(error).splitlines()[0], str(target)) from None

@@ -22,6 +22,7 @@ from typing import Literal
 import httpx
 import msgspec
 from msgspec import Struct
+from rich.console import RenderableType
 
 from control_plane.simulation.browser import (
     CONNECTIONS,
@@ -32,6 +33,7 @@ from control_plane.simulation.browser import (
     open_client,
 )
 from control_plane.simulation.people import Person, person
+from control_plane.simulation.screen import picture
 from control_plane.simulation.shopping import ShopVisits
 from control_plane.simulation.tally import Incremental, Summary, Tally, TypeSummary
 from control_plane.simulation.visits import EdgeVisits, Visit
@@ -92,6 +94,7 @@ class Simulation:
         self.currency = ""
         self._sequences: list[int] = []
         self._failed_in_a_row = 0
+        self._began = 0.0
         self._stopped = asyncio.Event()
 
     def stop(self) -> None:
@@ -105,10 +108,18 @@ class Simulation:
             bundle = await self._policy(client)
             self.profits = self._judge(bundle)
             self.currency = bundle.notes.currency
-            began = time.monotonic()
-            await self._visits(self._visit(client, bundle))
-            seconds = time.monotonic() - began
-            return await self._summary(client, seconds)
+            self._began = time.monotonic()
+            await self.let_in(self._visit(client, bundle))
+            return await self._summary(client, self.seconds)
+
+    @property
+    def seconds(self) -> float:
+        """Since the first visitor."""
+        return time.monotonic() - self._began if self._began else 0.0
+
+    def picture(self) -> RenderableType:
+        """How it goes, for a terminal."""
+        return picture(self.tally, self.profits, self.seconds)
 
     # --- before -------------------------------------------------------------
 
@@ -181,7 +192,7 @@ class Simulation:
         shop = ShopServer(client, options.control_url, options.shop_key, currency)
         return EdgeVisits(browser_for, shop, options.shop_key, placement)
 
-    async def _visits(self, visit: Visit) -> None:
+    async def let_in(self, visit: Visit) -> None:
         """Visitors come at their times, as many at once as there are connections."""
         doors, began, number = asyncio.Semaphore(CONNECTIONS), time.monotonic(), 0
         async with asyncio.TaskGroup() as group:

@@ -27,7 +27,6 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal
 
-import msgspec
 from msgspec import Struct, field
 
 Unit = Literal["visitor", "customer"]
@@ -358,11 +357,3 @@ class Catalog(Strict, frozen=True, kw_only=True):
     groups: dict[str, Group] = {}
     budgets: dict[str, Budget] = {}
     models: dict[str, Model] = {}
-
-
-def catalog_from_objects(objects: object) -> Catalog:
-    """Convert plain objects (as YAML or JSON gives them) to a `Catalog`.
-
-    Raises `msgspec.ValidationError` whose text ends in a path (`$.offers[3].kind`).
-    """
-    return msgspec.convert(objects, Catalog, strict=True)

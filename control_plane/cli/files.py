@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+import policy_compiler
 from control_plane.cli.terminal import Unusable
 
 
@@ -60,8 +61,6 @@ def _umask() -> int:
 
 def examples() -> Path:
     """The example catalogs: inside an installed wheel, or of the checkout.  Raises `Unusable`."""
-    import policy_compiler
-
     package = Path(policy_compiler.__file__).parent
     for folder in (package / "_examples", package.parent / "examples"):
         if folder.is_dir():

@@ -13,14 +13,12 @@ from typing import Annotated, Literal
 
 import typer
 from msgspec import Struct
-from sqlalchemy import select
 
 from control_plane.cli.checks import FolderStore, store_of
 from control_plane.cli.files import read_bytes
 from control_plane.cli.policies import load_policy
 from control_plane.cli.terminal import Json, Meter, Plain, Refused, Terminal, Unusable
 from control_plane.settings import Settings
-from control_plane.storage import tables as t
 from edge.decision.beacon import RECORD, unpack_record
 from edge.decision.bundle import Bundle, open_bundle
 from edge.decision.decide import decide
@@ -167,7 +165,7 @@ def _size(data: bytes, start: int) -> int:
 
 def _in_database(path: Path) -> Iterator[tuple[str, bytes]]:
     """Reads beside a running control plane."""
-    query = str(select(t.records.c.digest, t.records.c.record))
+    query = "SELECT digest, record FROM records"
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
             yield from database.execute(query)

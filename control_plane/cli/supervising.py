@@ -9,6 +9,7 @@ tells them), writes to a log of its own, and ends by itself if the demo dies.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import signal
@@ -125,8 +126,10 @@ class Demo:
         self.children: list[Child] = []
         self._asked_to_end = False
         self._handlers: dict[int, object] = {}
+        self._lock: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
+        self._lock = _lock(self.plan.data)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             self._handlers[number] = signal.signal(number, self._ask_to_end)
         return self
@@ -138,6 +141,8 @@ class Demo:
         trace: TracebackType | None,
     ) -> None:
         self.end()
+        if self._lock is not None:
+            self._lock.close()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
 
@@ -238,6 +243,21 @@ class Demo:
             child = self.children.pop()
             child.interrupt()
             child.end(min(deadline, time.monotonic() + GRACE_S))
+
+
+def _lock(data: Path) -> IO[bytes]:
+    """Two demos on one folder would publish against each other."""
+    data.mkdir(parents=True, exist_ok=True)
+    file = (data / "demo.lock").open("wb")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise Unusable(
+            f"Another demo runs with the data in {data}.",
+            "End that one, or name another folder with --data.",
+        ) from None
+    return file
 
 
 def shop_app() -> str:

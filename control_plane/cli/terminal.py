@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 import msgspec
 import typer
 from msgspec import Struct
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -99,16 +100,16 @@ class Terminal:
     def say(self, text: str = "", style: str = "") -> None:
         """A line of the result for people."""
         if not self.json:
-            self._out.print(text, style=None if self.plain else style or None)
+            _write(self._out, text, style, self.plain)
 
     def note(self, text: str, style: str = "") -> None:
         """A line that is no part of the result."""
-        self._error.print(text, style=None if self._still else style or None)
+        _write(self._error, text, style, self._still)
 
     def result(self, document: Any) -> None:
         """The result for programs."""
         if self.json:
-            sys.stdout.write(msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
+            print(msgspec.json.format(msgspec.json.encode(document)).decode(), flush=True)
 
     def table(self, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """A table for people; plain: values between tabs."""
@@ -117,7 +118,7 @@ class Terminal:
         texts = [[str(value) for value in row] for row in rows]
         if self.plain:
             for line in [heads, *texts]:
-                self._out.print("\t".join(line))
+                self.say("\t".join(line))
             return
         drawn = Table(*heads, box=None, header_style="bold", pad_edge=False)
         for line in texts:
@@ -140,6 +141,26 @@ class Terminal:
         with Progress(*columns, console=self._error, transient=True) as bar:
             bar.add_task(what, total=total or None, rate="")
             yield Meter(bar)
+
+    @contextmanager
+    def picture(self, draw: Callable[[], RenderableType]) -> Iterator[bool]:
+        """What `draw` gives, on stderr and kept fresh while the block runs.
+
+        False, and nothing is drawn, where streams are plain.
+        """
+        if self._still:
+            yield False
+            return
+        with Live(get_renderable=draw, console=self._error, transient=True):
+            yield True
+
+
+def _write(console: Console, text: str, style: str, still: bool) -> None:
+    """Plain text goes out as it is: a console would widen its tabs."""
+    if still:
+        print(text, file=console.file, flush=True)
+    else:
+        console.print(text, style=style or None)
 
 
 class Meter:

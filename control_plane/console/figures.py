@@ -183,7 +183,7 @@ def _held_out(connection: Connection, tenant: str) -> dict[str, int]:
         .where(d.flags.bitwise_and(GLOBAL_HOLDOUT | HOLDOUT) != 0)
         .group_by(d.placement)
     )
-    return dict(connection.execute(query).tuples().all())
+    return dict(connection.execute(query).all())
 
 
 def _shown_series(

@@ -64,7 +64,7 @@ def _services(request: Request) -> Services:
 def _profit(services: Services, placement: str) -> ProfitAnswer:
     bundle, settings = services.publisher.live_bundle(), services.settings
     if bundle is None or placement not in bundle.placement_rows:
-        raise Refused("not-found", f"the live policy has no placement {ascii(placement[:80])}")
+        raise Refused("not-found", f"the live policy has no placement {placement[:80]!a}")
     with services.database.reading() as connection:
         found = sides(connection, settings.tenant, settings.attribution_s, placement)
     return _answer(placement, bundle.notes.currency, incremental(found))

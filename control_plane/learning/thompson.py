@@ -129,7 +129,8 @@ def learn(
     """Weights for a placement's segments, from `control_plane.outcomes.learning_rows`.
 
     `allocation` is the catalog's: it names the segments and the arms that may be drawn in
-    each; "*" takes the rows of all segments that it does not name.  Raises `ValueError` for a floor outside 0 (without) to 1.
+    each; "*" takes the rows of all segments that it does not name.  Raises `ValueError`
+    for a floor outside 0 (without) to 1.
     """
     if not 0 < floor <= 1:
         raise ValueError(f"a floor of {floor}: it must be a share, more than 0")

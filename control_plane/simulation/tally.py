@@ -113,6 +113,12 @@ class Tally(Struct):
     def recent(self, kind: str | None = None, windows: int = 5) -> Shares:
         return shares(self.windows[-windows:], kind)
 
+    def course(self, kind: str, arm: str, points: int) -> list[float]:
+        """The arm's share among this type's drawn visits, from start to now, in `points` steps."""
+        per_point = max(1, -(-len(self.windows) // points))
+        chunks = [self.windows[i : i + per_point] for i in range(0, len(self.windows), per_point)]
+        return [shares(chunk, kind).get(arm, 0.0) for chunk in chunks]
+
     def _quarter(self) -> int:
         return max(1, len(self.windows) // 4)
 

@@ -220,9 +220,7 @@ class Maker:
             rows += self._basket(31_000_000_000 + 97 * number, second, shelves)
         return _csv(heads, rows)
 
-    def _basket(
-        self, id: int, second: int, shelves: dict[str, list[Product]]
-    ) -> Iterable[Cells]:
+    def _basket(self, id: int, second: int, shelves: dict[str, list[Product]]) -> Iterable[Cells]:
         moment = datetime(2017, 1, 1) + timedelta(seconds=second)  # noqa: DTZ001 -- as tills write
         household = self._one_of(self.households)
         store = 300 + household % 12

@@ -133,7 +133,10 @@ def _track_differences(
 
 
 def expected_tickets(wanted: TrackExpected) -> dict[str, int] | None:
-    """As written down, or else by the formula."""
-    if wanted.tickets is not None or wanted.shares is None:
+    """As written down, or by the formula, or None; both must agree."""
+    if wanted.shares is None:
         return wanted.tickets
-    return tickets(wanted.shares)
+    derived = tickets(wanted.shares)
+    if wanted.tickets not in (None, derived):
+        raise ValueError(f"{wanted.tickets} are written, {derived} follow from the formula")
+    return derived

@@ -144,7 +144,7 @@ class Edge:
     def decide(self, visitor: str, now_s: int, **fields: Any) -> Decided:
         """Visitors come with an old cart and an empty state unless `fields` says otherwise."""
         asked = {
-            "visitor": visitor,
+            "visitor": visitor or None,
             "nonce": f"n{next(self.names)}",
             "consent": "full",
             "now_s": now_s,

@@ -6,7 +6,6 @@ import asyncio
 import random
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -19,7 +18,7 @@ from control_plane.services import Services
 from control_plane.settings import Settings
 from policy_compiler.diagnostics import CatalogRefused
 from tests.control_plane.conftest import Running, running
-from tests.control_plane.shop import event, order_event, send, write_catalog
+from tests.control_plane.shop import order_event, send, write_catalog
 
 pytestmark = pytest.mark.anyio
 
@@ -42,7 +41,9 @@ async def visit(
             orders.append(order_event(f"order-{number}", visitor, NOW_S + 120))
     for first in range(0, len(events), 400):
         assert (await send(plane.client, events[first : first + 400])).status_code == 202
-    assert (await send(plane.client, orders, plane.shop_key)).json()["quarantined"] == 0
+    for first in range(0, len(orders), 400):
+        told = await send(plane.client, orders[first : first + 400], plane.shop_key)
+        assert told.json()["quarantined"] == 0
 
 
 def shares(services: Services, segment: str = "*") -> dict[str, float]:
@@ -151,9 +152,10 @@ async def test_the_loop_learns_by_itself_and_survives_trouble(settings: Settings
         await asyncio.sleep(1.5)
         assert plane.edge.live.sequence == 1
         write_catalog(settings.catalog, good)
-        async with asyncio.timeout(20):
-            while plane.edge.live.sequence == 1:
-                await asyncio.sleep(0.1)
+        for _ in range(200):
+            if plane.edge.live.sequence > 1:
+                break
+            await asyncio.sleep(0.1)
         assert plane.edge.live.reason == "learn"
 
 

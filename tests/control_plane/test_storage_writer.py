@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, event, func, select
 
 from control_plane.storage.database import Database
 from control_plane.storage.tables import leases
-from control_plane.storage.writer import StorageUnavailable, Writer
+from control_plane.storage.writer import WAITING_LIMIT, StorageUnavailable, Writer
 
 
 @pytest.fixture
@@ -146,11 +146,17 @@ def test_a_lock_that_somebody_else_keeps_fails_the_job_in_time(database: Databas
         other.close()
 
 
+def for_ever(act: Callable[[], object]) -> None:
+    while True:
+        act()
+
+
 def test_too_many_waiting_jobs_are_turned_away(writer: Writer):
     go = hold(writer)
+    for i in range(WAITING_LIMIT - 1):
+        writer.submit(insert(f"n{i}"))
     with pytest.raises(StorageUnavailable, match="waiting"):
-        for i in range(1000):
-            writer.submit(insert(f"n{i}"))
+        for_ever(lambda: writer.submit(insert("one more")))
     go.set()
 
 

@@ -181,10 +181,10 @@ def test_the_beginning_arrives_while_the_shop_still_thinks(w: World) -> None:
     w.shop.pages["/"] = lambda request: StreamingResponse(slow(), media_type="text/html")
     begin_s = time.monotonic()
     with w.visitor().client.stream("GET", "/", headers={"accept": "text/html"}) as answer:
-        first = next(answer.iter_bytes())
-        assert first == b"<html><head><title>early</title>"
+        chunks = answer.iter_bytes()
+        assert next(chunks) == b"<html><head><title>early</title>"
         assert time.monotonic() - begin_s < 0.9
-        assert b"proffer-offer" in b"".join(answer.iter_bytes())
+        assert b"proffer-offer" in b"".join(chunks)
 
 
 # --- what the shop says ---------------------------------------------------------
@@ -382,8 +382,7 @@ def test_a_head_request_has_the_headers_of_the_page(w: World) -> None:
 
 
 def test_a_shop_that_is_away_is_a_502(tmp_path: Path) -> None:
-    with world(tmp_path) as w:
-        w.home._origin = httpx.URL("http://127.0.0.1:9")
+    with world(tmp_path, origin_url="http://127.0.0.1:9") as w:
         page = w.visitor().get("/")
         problem = w.visitor().get("/", accept="application/json")
         assert page.status_code == problem.status_code == 502
@@ -392,10 +391,11 @@ def test_a_shop_that_is_away_is_a_502(tmp_path: Path) -> None:
 
 
 def test_a_shop_that_does_not_answer_is_a_504(tmp_path: Path) -> None:
-    with world(tmp_path, origin_timeout_s=0.3) as w, socket.create_server(("127.0.0.1", 0)) as deaf:
-        w.home._origin = httpx.URL(f"http://127.0.0.1:{deaf.getsockname()[1]}")
-        answer = w.visitor().get("/", accept="application/json")
-        assert (answer.status_code, answer.json()["code"]) == (504, "origin-timeout")
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        with world(tmp_path, origin_url=url, origin_timeout_s=0.3) as w:
+            answer = w.visitor().get("/", accept="application/json")
+            assert (answer.status_code, answer.json()["code"]) == (504, "origin-timeout")
 
 
 def test_a_page_that_breaks_off_breaks_off_for_the_browser_too(tmp_path: Path) -> None:

@@ -308,16 +308,22 @@ def pinned_root() -> bytes:
 
 @contextmanager
 def world(
-    data: Path, *, published: bool = True, origin_timeout_s: float = 10.0, **changes: Any
+    data: Path,
+    *,
+    published: bool = True,
+    control_url: str = "",
+    origin_url: str = "",
+    origin_timeout_s: float = 10.0,
+    **changes: Any,
 ) -> Iterator[World]:
     """An edge between a control plane and a shop, all running; `changes` are of its settings."""
     control, shop = ControlPlane(), Shop()
     if published:
         control.publish(1)
     with ExitStack() as stack:
-        control_url = stack.enter_context(running(control.app()))
-        shop_url = stack.enter_context(running(shop.app()))
-        home = MovedHome(control_url, shop_url, data, origin_timeout_s)
+        control_url = control_url or stack.enter_context(running(control.app()))
+        origin_url = origin_url or stack.enter_context(running(shop.app()))
+        home = MovedHome(control_url, origin_url, data, origin_timeout_s)
         app = create_app(settings(pinned_root(), **changes), home)
         url = stack.enter_context(running(LocalApp(app, home), server_header=False))
         made = World(url, app, home, control, shop)

@@ -1,0 +1,229 @@
+"""The CPython home: its settings, its files, its limits, and the whole of it as a process."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from edge.decision.host import HostError, NotFound
+from edge.home import Refused
+from edge.local import (
+    BUNDLES_KEPT,
+    EdgeSettings,
+    LocalHome,
+    SettingsError,
+    app_from_environment,
+    read_settings,
+)
+from policy_compiler.keys import KEYS_FILE, DevelopmentKeys
+from policy_compiler.sign import development_root
+from tests.support import edges
+from tests.support.edges import ControlPlane, Shop, running, until
+from tests.support.processes import serving
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the secrets and the pinned root of an edge."""
+    keys = DevelopmentKeys.load_or_create(tmp_path / "keys")
+    (tmp_path / "root.1.jws").write_bytes(development_root(keys, "pocket", int(time.time())))
+    return tmp_path
+
+
+def settings_of(folder: Path, **changes: Any) -> EdgeSettings:
+    made = EdgeSettings(
+        tenant="pocket",
+        control_url="http://127.0.0.1:9",
+        origin_url="http://127.0.0.1:9",
+        root=folder / "root.1.jws",
+        secrets=folder / "keys" / KEYS_FILE,
+        data=folder / "edge",
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+# --- settings -----------------------------------------------------------------
+
+
+def test_the_development_keys_serve_as_secrets(folder: Path) -> None:
+    keys = DevelopmentKeys.load_or_create(folder / "keys")
+    secrets = read_settings(settings_of(folder)).secrets
+    assert (secrets.edge_secret, secrets.shop_key) == (keys.edge_secret, keys.shop_key)
+    assert keys.shop_key not in repr(secrets)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"root": Path("nowhere.jws")}, "nowhere.jws"),
+        ({"secrets": Path("nowhere.json")}, "nowhere.json"),
+        ({"default_consent": "maybe"}, "default_consent"),
+        ({"refresh_s": 0}, "refresh_s"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_named(folder: Path, changes: Any, why: str) -> None:
+    with pytest.raises(SettingsError, match=why):
+        read_settings(settings_of(folder, **changes))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[", '{"edge_secret": "QQ==", "cookie_secret": "QQ==", "shop_key": "x"}']
+)
+def test_a_file_without_secrets_is_refused(folder: Path, text: str) -> None:
+    path = folder / "bad.json"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match="secrets"):
+        read_settings(settings_of(folder, secrets=path))
+
+
+def test_a_missing_settings_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="PROFFER_EDGE='nowhere.json'"):
+        app_from_environment({"PROFFER_EDGE": "nowhere.json"})
+
+
+# --- files --------------------------------------------------------------------
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[LocalHome]:
+    made = LocalHome("http://127.0.0.1:9", "http://127.0.0.1:9", tmp_path / "edge")
+    yield made
+    asyncio.run(made.close())
+
+
+def test_what_is_saved_is_there_again_and_whole(home: LocalHome, tmp_path: Path) -> None:
+    asyncio.run(home.save("keys/root.2.jws", b"one"))
+    asyncio.run(home.save("keys/root.2.jws", b"two"))
+    assert asyncio.run(home.load("keys/root.2.jws")) == b"two"
+    assert asyncio.run(home.load("keys/root.3.jws")) is None
+    assert [path.name for path in (tmp_path / "edge" / "keys").iterdir()] == ["root.2.jws"]
+
+
+@pytest.mark.parametrize("path", ["", "/etc/x", "../x", "a/../../x", "a//b", ".hidden", "a\\b", "a/b\n"])
+def test_no_path_leads_out_of_the_data_folder(home: LocalHome, path: str) -> None:
+    with pytest.raises(HostError, match="no path of the store"):
+        asyncio.run(home.save(path, b"x"))
+
+
+def test_only_the_newest_bundles_are_kept(home: LocalHome, tmp_path: Path) -> None:
+    for number in range(BUNDLES_KEPT + 5):
+        asyncio.run(home.save(f"bundles/{number:064x}", b"x"))
+    assert len(list((tmp_path / "edge" / "bundles").iterdir())) == BUNDLES_KEPT
+
+
+# --- the control plane --------------------------------------------------------
+
+
+async def endless(request: Request) -> Response:
+    async def drip() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 65_536
+
+    return StreamingResponse(drip())
+
+
+def ask(app: Any, path: str, limit: int = 100) -> bytes:
+    async def run(url: str) -> bytes:
+        home = LocalHome(url, url, Path("unused"))
+        try:
+            return await home.fetch(path, limit)
+        finally:
+            await home.close()
+
+    with running(app) as url:
+        return asyncio.run(run(url))
+
+
+def test_a_file_is_read_up_to_its_limit_and_not_beyond(tmp_path: Path) -> None:
+    control = ControlPlane()
+    control.files["/v1/a"] = b"x" * 100
+    assert ask(control.app(), "a") == b"x" * 100
+    with pytest.raises(HostError, match="more than 99 bytes"):
+        ask(control.app(), "a", 99)
+    with pytest.raises(HostError, match="more than 100 bytes"):
+        ask(Starlette(routes=[Route("/v1/a", endless)]), "a")
+
+
+def test_a_missing_file_differs_from_a_control_plane_in_trouble() -> None:
+    control = ControlPlane()
+    with pytest.raises(NotFound):
+        ask(control.app(), "keys/root.2.jws")
+    control.status = 500
+    with pytest.raises(HostError, match="answers 500") as trouble:
+        ask(control.app(), "keys/root.2.jws")
+    assert not isinstance(trouble.value, NotFound)
+
+
+@pytest.mark.parametrize(("status", "for_good"), [(400, True), (413, True), (429, False), (503, False)])
+def test_a_refusal_for_good_differs_from_one_that_may_pass(status: int, for_good: bool) -> None:
+    control = ControlPlane()
+    control.status = status
+
+    async def run(url: str) -> None:
+        home = LocalHome(url, url, Path("unused"))
+        with pytest.raises(HostError) as trouble:
+            await home.send(b"[]")
+        assert isinstance(trouble.value, Refused) is for_good
+        await home.close()
+
+    with running(control.app()) as url:
+        asyncio.run(run(url))
+
+
+# --- the whole ----------------------------------------------------------------
+
+
+def test_an_edge_is_a_process_that_sends_its_log_before_it_ends(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = DevelopmentKeys.load_or_create(folder / "keys")
+    monkeypatch.setattr(edges, "keys", lambda: keys)
+    control, shop = ControlPlane(), Shop()
+    control.publish(1)
+    shop.put("/", '<p><proffer-slot placement="hero">default</proffer-slot></p>')
+    with running(control.app()) as control_url, running(shop.app()) as origin_url:
+        settings = settings_of(folder, control_url=control_url, origin_url=origin_url)
+        file = folder / "edge.json"
+        file.write_bytes(msgspec.json.encode(settings, enc_hook=str))
+        command = [sys.executable, "-m", "uvicorn", "--factory", "edge.local:app_from_environment"]
+        options = ["--port", "{port}", "--lifespan", "on"]
+        environment = {"PROFFER_EDGE": str(file)}
+        with serving([*command, *options], path="/_proffer/healthz", env=environment) as edge:
+            until(lambda: httpx.get(f"{edge.url}/_proffer/healthz").json()["status"] == "ok")
+            assert "proffer-offer" in httpx.get(edge.url).text
+        assert edge.status == 0, edge.output()
+    assert len(control.records()) == 1
+
+
+def test_an_edge_that_pins_another_shops_root_does_not_start(folder: Path) -> None:
+    keys = DevelopmentKeys.load_or_create(folder / "keys")
+    (folder / "root.1.jws").write_bytes(development_root(keys, "bucket", int(time.time())))
+    file = folder / "edge.json"
+    file.write_bytes(msgspec.json.encode(settings_of(folder), enc_hook=str))
+    command = [sys.executable, "-m", "uvicorn", "--factory", "edge.local:app_from_environment"]
+    done = asyncio.run(_run([*command, "--port", "0", "--lifespan", "on"], {"PROFFER_EDGE": str(file)}))
+    assert done[0] != 0
+    assert "TENANT" in done[1]
+
+
+async def _run(command: list[str], environment: dict[str, str]) -> tuple[int | None, str]:
+    import os
+
+    process = await asyncio.create_subprocess_exec(
+        *command, env=os.environ | environment, stderr=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(30):
+        _, said = await process.communicate()
+    return process.returncode, said.decode()
