@@ -1,0 +1,92 @@
+"""The documentation is true: README's commands run, and every link leads somewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.parts import ROOT
+from tests.support.processes import free_port
+
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+BLOCK = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def commands_in(document: Path) -> list[str]:
+    """The commands of a document's `sh` blocks, without their comments."""
+    lines = "\n".join(BLOCK.findall(document.read_text())).splitlines()
+    return [line.split(" #")[0].strip() for line in lines if line.strip()]
+
+
+def shortened(command: str, data: Path) -> str:
+    """The same command, for as long as a test may take: a target with its own options."""
+    ports = " ".join(
+        f"{option} {free_port()}" for option in ("--port", "--console-port", "--origin-port")
+    )
+    return {
+        "make demo": f'make demo ARGS="--seconds 5 --plain --data {data} {ports}"',
+        "make test": 'make test ARGS="tests/test_architecture.py -q"',
+    }.get(command, command)
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a reader tries the commands, one after the other."""
+    return tmp_path_factory.mktemp("reader")
+
+
+def run(command: str, where: Path) -> subprocess.CompletedProcess[str]:
+    binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    folder = ROOT if command.startswith("make ") else where
+    return subprocess.run(
+        command,
+        shell=True,
+        cwd=folder,
+        env={**os.environ, "PATH": binaries},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+
+
+@pytest.mark.parametrize("command", commands_in(ROOT / "README.md"))
+def test_every_command_of_the_readme_runs(command: str, workplace: Path) -> None:
+    done = run(shortened(command, workplace / "var"), workplace)
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+
+
+def test_the_readme_has_the_commands_that_a_newcomer_needs() -> None:
+    commands = commands_in(ROOT / "README.md")
+    assert commands[:2] == ["make demo", "make test"]
+    assert any(command.startswith("proffer compile") for command in commands)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(ROOT)))
+def test_every_link_leads_to_a_file(document: Path) -> None:
+    targets = [t for t in LINK.findall(document.read_text()) if "://" not in t]
+    missing = [target for target in targets if not (document.parent / target).exists()]
+    assert not missing
+
+
+def test_every_document_can_be_reached_from_the_readme() -> None:
+    seen: set[Path] = set()
+    waiting = [ROOT / "README.md"]
+    while waiting:
+        document = waiting.pop().resolve()
+        if document in seen or document.suffix != ".md":
+            continue
+        seen.add(document)
+        waiting += [
+            document.parent / target
+            for target in LINK.findall(document.read_text())
+            if "://" not in target
+        ]
+    decisions = ROOT / "docs" / "decisions"
+    lost = [d for d in DOCUMENTS if d.resolve() not in seen and d.parent != decisions]
+    assert not lost, "link them from README.md or docs/index.md"
