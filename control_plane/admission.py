@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Callable
 from enum import StrEnum
 from typing import Literal, TypeVar
 
@@ -114,18 +113,25 @@ class Fact(Struct, frozen=True, kw_only=True):
     raw: bytes
 
 
-class Admission:
-    """Reads events; holds what that needs.  Thread-safe.
+class Arrival(Struct, frozen=True, kw_only=True):
+    """How a batch came: whether with the shop's key, and when (Unix seconds).
 
-    `currency` gives the shop's currency, or "" before anything is published.
+    `currency` is the shop's now, "" before anything is published.
     """
 
-    def __init__(self, policies: Policies, edge_secret: bytes, currency: Callable[[], str]) -> None:
+    from_shop: bool
+    now_s: int
+    currency: str
+
+
+class Admission:
+    """Reads events; holds what that needs.  Thread-safe."""
+
+    def __init__(self, policies: Policies, edge_secret: bytes) -> None:
         self._policies = policies
         self._edge_secret = edge_secret
-        self._currency = currency
 
-    def admit(self, raw: bytes, from_shop: bool, now_s: int) -> Fact:
+    def admit(self, raw: bytes, arrival: Arrival) -> Fact:
         """What an event says.  Raises `Rejected`."""
         if len(raw) > EVENT_LIMIT_BYTES:
             raise Rejected(Reason.TOO_LARGE, f"{len(raw)} bytes; at most {EVENT_LIMIT_BYTES}")
@@ -134,20 +140,20 @@ class Admission:
             source=event.source,
             id=event.id,
             type=event.type,
-            body=self._body(event, from_shop, now_s),
+            body=self._body(event, arrival),
             raw=raw,
         )
 
-    def _body(self, event: Event, from_shop: bool, now_s: int) -> Decided | Touch | Order:
+    def _body(self, event: Event, arrival: Arrival) -> Decided | Touch | Order:
         match event.type:
             case "shop.proffer.decision":
                 return self._decided(_data(event, DecisionData))
             case "shop.proffer.exposure":
-                return _touch(_data(event, ShownData), "exposure", now_s)
+                return _touch(_data(event, ShownData), "exposure", arrival.now_s)
             case "shop.proffer.click":
-                return _touch(_data(event, ShownData), "click", now_s)
+                return _touch(_data(event, ShownData), "click", arrival.now_s)
             case "shop.proffer.order":
-                return self._order(_data(event, OrderData), from_shop, now_s)
+                return _order(_data(event, OrderData), arrival)
             case _:
                 raise Rejected(Reason.UNKNOWN_TYPE, f"type {event.type[:80]!a}")
 
@@ -170,28 +176,6 @@ class Admission:
         if not hmac.compare_digest(expected.encode(), data.mac.encode()):
             raise Rejected(Reason.BAD_MAC, "the MAC is not that of the edge's secret")
         return True
-
-    def _order(self, data: OrderData, from_shop: bool, now_s: int) -> Order:
-        if not from_shop:
-            raise Rejected(Reason.NOT_FROM_SHOP, f"order {data.order_id[:80]!a}")
-        _check_time(data.time_s, now_s)
-        for name in filter(None, (data.visitor, data.customer)):
-            _check_name(name, "visitor and customer")
-        _check_name(data.order_id, "order_id")
-        currency = self._currency()
-        if currency and data.currency != currency:
-            raise Rejected(Reason.WRONG_CURRENCY, f"{data.currency[:8]!a}, not {currency}")
-        return Order(
-            order_id=data.order_id,
-            visitor=data.visitor,
-            customer=data.customer or "",
-            revenue_micros=_micros(data.revenue, "revenue"),
-            margin_micros=_micros(data.margin, "margin", negative=True),
-            discount_micros=_micros(data.discount, "discount"),
-            currency=data.currency,
-            time_s=data.time_s,
-            decisions=msgspec.json.encode(data.decisions).decode(),
-        )
 
 
 def _envelope(raw: bytes) -> Event:
@@ -217,6 +201,28 @@ def _touch(data: ShownData, kind: Literal["exposure", "click"], now_s: int) -> T
         raise Rejected(Reason.BAD_DATA, "decision must be 32 hexadecimal digits")
     _check_time(data.time_s, now_s)
     return Touch(decision=data.decision, kind=kind, time_s=data.time_s, track=data.track)
+
+
+def _order(data: OrderData, arrival: Arrival) -> Order:
+    if not arrival.from_shop:
+        raise Rejected(Reason.NOT_FROM_SHOP, f"order {data.order_id[:80]!a}")
+    _check_time(data.time_s, arrival.now_s)
+    for name in filter(None, (data.visitor, data.customer)):
+        _check_name(name, "visitor and customer")
+    _check_name(data.order_id, "order_id")
+    if data.currency != (arrival.currency or data.currency):
+        raise Rejected(Reason.WRONG_CURRENCY, f"{data.currency[:8]!a}, not {arrival.currency}")
+    return Order(
+        order_id=data.order_id,
+        visitor=data.visitor,
+        customer=data.customer or "",
+        revenue_micros=_micros(data.revenue, "revenue"),
+        margin_micros=_micros(data.margin, "margin", negative=True),
+        discount_micros=_micros(data.discount, "discount"),
+        currency=data.currency,
+        time_s=data.time_s,
+        decisions=msgspec.json.encode(data.decisions).decode(),
+    )
 
 
 def _check_time(time_s: int, now_s: int) -> None:

@@ -1,6 +1,6 @@
 """The control plane as an ASGI application: routes, errors, and what runs beside them.
 
-    uvicorn --factory control_plane.app:create_app
+uvicorn --factory control_plane.app:create_app
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 from sqlalchemy import Connection, delete, select
 
-from control_plane.admission import UNREADABLE, Admission, Fact, Rejected
+from control_plane.admission import UNREADABLE, Admission, Arrival, Fact, Rejected
 from control_plane.errors import Refused
 from control_plane.facts import Quarantined, Receipt, store
 from control_plane.storage import tables as t
@@ -30,7 +30,11 @@ REPLAY_LIMIT = 500
 
 
 class Collector:
-    """Stores events durably.  `now_s` is the clock, in Unix seconds."""
+    """Stores events durably.
+
+    `currency` gives the shop's, or "" before anything is published; `now_s` is the
+    clock, in Unix seconds.
+    """
 
     def __init__(
         self,
@@ -38,12 +42,14 @@ class Collector:
         writer: Writer,
         admission: Admission,
         tenant: str,
+        currency: Callable[[], str],
         now_s: Callable[[], int] = lambda: int(time.time()),
     ) -> None:
         self._database = database
         self._writer = writer
         self._admission = admission
         self._tenant = tenant
+        self._currency = currency
         self._now_s = now_s
 
     async def accept(self, body: bytes, from_shop: bool) -> Receipt:
@@ -59,14 +65,18 @@ class Collector:
     def _admit_all(
         self, events: Sequence[bytes], from_shop: bool, now_s: int
     ) -> tuple[list[Fact], list[Quarantined]]:
+        arrival = self._arrival(from_shop, now_s)
         facts: list[Fact] = []
         bad: list[Quarantined] = []
         for raw in events:
             try:
-                facts.append(self._admission.admit(raw, from_shop, now_s))
+                facts.append(self._admission.admit(raw, arrival))
             except Rejected as rejected:
                 bad.append(Quarantined(raw, rejected, from_shop))
         return facts, bad
+
+    def _arrival(self, from_shop: bool, now_s: int) -> Arrival:
+        return Arrival(from_shop=from_shop, now_s=now_s, currency=self._currency())
 
     def replay_quarantine(self) -> Receipt:
         """Try every quarantined event again; those that count now leave quarantine.  Blocks."""
@@ -86,10 +96,11 @@ class Collector:
 
     def _replay(self, connection: Connection, ids: list[int]) -> Receipt:
         now_s, facts, healed = self._now_s(), [], []
+        stranger, shop = self._arrival(False, now_s), self._arrival(True, now_s)
         rows = connection.execute(select(t.quarantine).where(t.quarantine.c.id.in_(ids))).all()
         for row in rows:
             try:
-                facts.append(self._admission.admit(row.event, row.from_shop, now_s))
+                facts.append(self._admission.admit(row.event, shop if row.from_shop else stranger))
                 healed.append(row.id)
             except Rejected:
                 continue

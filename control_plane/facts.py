@@ -59,9 +59,7 @@ def store(
     )
 
 
-def _new_names(
-    connection: Connection, tenant: str, facts: list[Fact], now_s: int
-) -> list[Fact]:
+def _new_names(connection: Connection, tenant: str, facts: list[Fact], now_s: int) -> list[Fact]:
     """The facts whose names were not seen before, now marked as seen."""
     rows = [
         {"tenant": tenant, "source": f.source, "id": f.id, "type": f.type, "received_s": now_s}
@@ -75,9 +73,7 @@ def _new_names(
     return [fact for fact in facts if (fact.source, fact.id) in names]
 
 
-def _store_decided(
-    connection: Connection, tenant: str, decided: list[Decided], now_s: int
-) -> None:
+def _store_decided(connection: Connection, tenant: str, decided: list[Decided], now_s: int) -> None:
     records = [_row(tenant, d.record, received_s=now_s) for d in decided]
     decisions = [_row(tenant, decision) for d in decided for decision in d.decisions]
     _upsert_attested(connection, t.records, records, ["tenant", "digest"])

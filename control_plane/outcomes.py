@@ -207,10 +207,7 @@ def learning_rows(
     Leave out the newest with `until_s`: what was just shown had no time to be bought.
     """
     drawing = case((d.shown_draw == KEPT, d.drawn_by), else_=d.id)
-    seen = (
-        select(drawing)
-        .where(_exposed(tenant), d.shown_draw.in_((FRESH, KEPT)))
-    )
+    seen = select(drawing).where(_exposed(tenant), d.shown_draw.in_((FRESH, KEPT)))
     worth = _worth(tenant)
     inside = and_(
         worth.c.unit == d.unit,

@@ -147,9 +147,7 @@ class Publisher:
                 f"bundle {bundle[:64]!r} was never published here", "Choose one of the history."
             )
         note = f"to the policy of sequence {before.sequence}"
-        return self._sign(
-            lambda live: _keeping(live, before.content), "roll-back", actor, note
-        )
+        return self._sign(lambda live: _keeping(live, before.content), "roll-back", actor, note)
 
     def pause(self, offer: str, *, actor: str) -> Signing:
         """Show an offer to nobody, until `resume`.  Raises `PublishRefused` for unknown ones."""

@@ -48,7 +48,7 @@ class Services(Struct, frozen=True, kw_only=True):
         policies, writer = Policies(store), Writer(database)
         signings = Signings(settings, keys, database, writer)
         publisher = Publisher(settings, keys, signings, store, policies)
-        admission = Admission(policies, keys.edge_secret, publisher.currency)
+        admission = Admission(policies, keys.edge_secret)
         services = cls(
             settings=settings,
             keys=keys,
@@ -57,10 +57,8 @@ class Services(Struct, frozen=True, kw_only=True):
             store=store,
             policies=policies,
             publisher=publisher,
-            catalog=CatalogFolder(
-                settings.catalog, settings.tenant, publisher, database, writer
-            ),
-            collector=Collector(database, writer, admission, settings.tenant),
+            catalog=CatalogFolder(settings.catalog, settings.tenant, publisher, database, writer),
+            collector=Collector(database, writer, admission, settings.tenant, publisher.currency),
             redemptions=Redemptions(settings, keys.edge_secret, writer, policies, publisher),
         )
         services._start()

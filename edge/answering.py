@@ -87,9 +87,7 @@ def _check_fields(said: Mapping[str, Json]) -> None:
         raise RequestError("FIELD", f"unknown field {unknown[0]!a}; there are {known}")
 
 
-def _session(
-    said: Mapping[str, Json], guest: Guest, settings: Settings, home: Home
-) -> Vouched:
+def _session(said: Mapping[str, Json], guest: Guest, settings: Settings, home: Home) -> Vouched:
     token = said.get("session")
     if token is None:
         return Vouched()

@@ -109,7 +109,8 @@ class LocalHome:
         self._timeout = httpx.Timeout(origin_timeout_s).as_dict()
         # Below the level of a client, which would keep everybody's cookies in one jar.
         self._transport = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=200))
-        self._client = httpx.AsyncClient(timeout=CONTROL_TIMEOUT_S)
+        # The control plane is a neighbour: proxies of the environment are for the world outside.
+        self._client = httpx.AsyncClient(timeout=CONTROL_TIMEOUT_S, trust_env=False)
 
     async def close(self) -> None:
         await self._client.aclose()

@@ -32,6 +32,26 @@ VALUE_END = re.compile(rb"[\t\n\f\r >]")
 COMMENT_END = re.compile(rb"--!?>")
 NOT_SPACE = re.compile(rb"[^\t\n\f\r ]")
 RAW_END = {name: re.compile(rb"(?i:</%s)(?=[\t\n\f\r />])" % name) for name in RAW}
+# Text, and whole tags in everyday spelling that change nothing: most of a page, at once.
+# The loops never give back what they took, so a tag that is not closed costs no time.
+EVERYDAY = re.compile(
+    rb"""(?>
+        [^<]++
+      | </?
+        (?!(?i:%s)[\t\n\f\r />])
+        [A-Za-z][^\t\n\f\r />]*+
+        (?:
+          [\t\n\f\r\x20]++ [^\t\n\f\r\x20"'<>/=]++
+          (?:
+            [\t\n\f\r\x20]*+ = [\t\n\f\r\x20]*+
+            (?: "[^"]*+" | '[^']*+' | [^\t\n\f\r\x20"'=<>`]++ )
+          )?+
+        )*+
+        [\t\n\f\r\x20]*+ /? >
+    )++"""
+    % b"|".join(sorted({SLOT, *FOREIGN, *RAW, b"plaintext"})),
+    re.VERBOSE,
+)
 SCRIPT = (
     # Plain script text; inside `<!--`; inside `<script` inside `<!--`.
     re.compile(rb"<!--|(?i:</script)(?=[\t\n\f\r />])"),
@@ -81,9 +101,9 @@ class Lexer:
     # --- text and what begins with "<" --------------------------------------
 
     def _text(self, data: bytearray, stop: int) -> Found | None:
-        less = data.find(b"<", self.at, stop)
-        self.at = stop if less < 0 else less
-        return None if less < 0 else self._less_than(data, stop)
+        if everyday := EVERYDAY.match(data, self.at, stop):
+            self.at = everyday.end()
+        return self._less_than(data, stop) if self.at < stop else None
 
     def _less_than(self, data: bytearray, stop: int) -> Found | None:
         head = bytes(data[self.at : min(stop, self.at + 9)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import msgspec
 
 from edge.decision.notes import AttributeNote, Notes, OfferNote, PlacementNote, pack_notes
@@ -76,7 +78,9 @@ def _placement(plan: Plan, name: str) -> PlacementNote:
     placement = plan.placements[name]
     return PlacementNote(
         title=placement.title,
-        channel=placement.channel,
+        # msgspec leaves a default out only if it is the same object, not an equal one: without
+        # this the bytes would depend on where the catalog's text came from
+        channel=sys.intern(placement.channel),
         width=placement.box.width if placement.box else 0,
         height=placement.box.height if placement.box else 0,
         segment=placement.choice.segment or "",

@@ -160,7 +160,7 @@ def _public(offer: Offer, placements: Mapping[str, Placement]) -> Offer:
     return msgspec.structs.replace(
         offer,
         placements=[name for name in offer.placements if name in placements],
-        rungs=[_costless(rung) for rung in offer.rungs],
+        rungs=[_costless(offer.kind, rung) for rung in offer.rungs],
         guardrails=Guardrails(),
         redemption=Redemption(),
         budget=None,
@@ -169,18 +169,26 @@ def _public(offer: Offer, placements: Mapping[str, Placement]) -> Offer:
     )
 
 
-def _costless(rung: Rung) -> Rung:
-    nothing = Decimal(0)
-    return Rung(
-        id=rung.id,
-        percent=nothing,
-        amount=nothing,
-        saves=nothing,
-        unit_cost=nothing,
-        points_per_unit=nothing,
-        point_value=nothing,
-        fee_percent=nothing,
-    )
+SEEN_BY_VISITORS = {
+    "percent": ("percent", "cap"),
+    "fixed": ("amount",),
+    "bundle": ("saves",),
+    "points": ("points", "points_per_unit"),
+    "financing": ("months",),
+}
+"""Fields of a rung that its creatives may speak of; all others are the shop's own business."""
+COSTLESS = {
+    "gift": {"unit_cost": Decimal(0)},
+    "shipping": {"amount": Decimal(0)},
+    "points": {"point_value": Decimal(0)},
+    "financing": {"fee_percent": Decimal(0)},
+}
+
+
+def _costless(kind: str, rung: Rung) -> Rung:
+    """The rung's size, without what it costs and what is believed of it."""
+    seen = {name: getattr(rung, name) for name in SEEN_BY_VISITORS.get(kind, ())}
+    return msgspec.structs.replace(Rung(id=rung.id), **seen, **COSTLESS.get(kind, {}))
 
 
 def _ranked(catalog: Catalog, name: str, placement: Placement, kept: set[str]) -> Model:
@@ -231,5 +239,8 @@ def _reading_rank(name: str, placement: Placement, arms: set[str]) -> Placement:
         segment: {arm: weight for arm, weight in row.items() if arm in arms}
         for segment, row in choice.allocation.items()
     }
-    choice = msgspec.structs.replace(choice, allocation=allocation, explore_loss=Decimal(0))
+    nothing = Decimal(0)
+    choice = msgspec.structs.replace(
+        choice, allocation=allocation, explore_loss=nothing, floor=nothing
+    )
     return msgspec.structs.replace(placement, model=name, choice=choice)

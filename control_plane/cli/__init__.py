@@ -6,7 +6,6 @@ command line starts whole homes of the edge, so these modules may import all of 
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
@@ -52,10 +51,6 @@ def run(arguments: Sequence[str]) -> int:
         app(list(arguments), prog_name="proffer")
     except CommandFailed as failed:
         return report(failed, "--json" in arguments)
-    except BrokenPipeError:
-        # whoever read our output has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
     except OSError as error:
         what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         failed = Unusable(what + ".", "Check that the path exists and may be used.")

@@ -207,8 +207,9 @@ class _Tally:
 
 
 def _tell(terminal: Terminal, document: BatchDocument) -> None:
-    for name in document.ignored:
-        terminal.note(f"The policy does not read `{name}`; it was ignored.")
+    if document.ignored:
+        names = ", ".join(f"`{name}`" for name in document.ignored)
+        terminal.note(f"The policy does not read {names}; ignored.")
     for name, count in document.invalid.items():
         terminal.note(f"`{name}` was invalid in {count} requests: wrong type or range.", "yellow")
     terminal.say(

@@ -58,7 +58,8 @@ def compile_command(
     Exit codes: 0 compiled; 1 the catalog was refused; 3 a file cannot be read or written.
     """
     terminal = Terminal(json, plain)
-    compiled = compile_folder(folder, projection)
+    with terminal.busy(f"compiling {folder}"):
+        compiled = compile_folder(folder, projection)
     if compiled.diagnostics:
         terminal.note(render_all(compiled.diagnostics, read_catalog(folder).texts), "yellow")
     target = None if check else output or Path(OUTPUTS[projection])

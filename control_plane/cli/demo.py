@@ -24,7 +24,7 @@ def demo_command(
     origin_port: Annotated[int, typer.Option(help="The shop itself.")] = 8102,
     rate: Annotated[
         float, typer.Option(min=0, help="Simulated visitors per second; 0: none.")
-    ] = 4.0,
+    ] = 8.0,
     truth: Annotated[
         str, typer.Option(help="How they behave: helpful, null, or a truth file.")
     ] = "helpful",

@@ -126,6 +126,15 @@ class Terminal:
         self._out.print(drawn)
 
     @contextmanager
+    def busy(self, what: str) -> Iterator[None]:
+        """A sign of life on stderr while the block runs, for what cannot be counted."""
+        if self._still:
+            yield
+            return
+        with self._error.status(what):
+            yield
+
+    @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Meter]:
         """A bar on stderr while the block runs; `total` 0: unknown."""
         if self._still:

@@ -17,7 +17,7 @@ from control_plane.storage import tables as t
 from edge.decision.beacon import GLOBAL_HOLDOUT, HOLDOUT
 
 BARS = 48
-BAR_WIDTHS_S = (5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 900, 1800, 3600)
+BAR_WIDTHS_S = (2, 3, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 900, 1800, 3600)
 
 d, touch, order = t.decisions.c, t.touches.c, t.orders.c
 
@@ -127,9 +127,7 @@ def _totals(connection: Connection, tenant: str, window: Window) -> Totals:
         exposure_series=_touch_series(connection, tenant, "exposure", window),
         click_series=_touch_series(connection, tenant, "click", window),
         order_series=_order_series(connection, tenant, func.count(), window),
-        revenue_series=_order_series(
-            connection, tenant, func.sum(order.revenue_micros), window
-        ),
+        revenue_series=_order_series(connection, tenant, func.sum(order.revenue_micros), window),
     )
 
 
@@ -169,9 +167,7 @@ def _arms(connection: Connection, tenant: str) -> dict[str, list[ArmCount]]:
         counts.setdefault((placement, arm), {})[kind] = count
     arms: dict[str, list[ArmCount]] = {}
     for (placement, arm), kinds in counts.items():
-        count = ArmCount(
-            arm=arm, exposures=kinds.get("exposure", 0), clicks=kinds.get("click", 0)
-        )
+        count = ArmCount(arm=arm, exposures=kinds.get("exposure", 0), clicks=kinds.get("click", 0))
         arms.setdefault(placement, []).append(count)
     return {name: sorted(rows, key=lambda r: (-r.exposures, r.arm)) for name, rows in arms.items()}
 

@@ -57,6 +57,11 @@ class PlacementCard(Struct, frozen=True, kw_only=True):
     held_out: int
     chart: charts.Stack
 
+    @property
+    def is_quiet(self) -> bool:
+        """Nothing happened here, and nothing is allocated that could be shown."""
+        return not (self.arms or self.held_out or self.chart.blocks)
+
 
 class PolicyCard(Struct, frozen=True, kw_only=True):
     live: Signing
@@ -85,6 +90,7 @@ class Tile(Struct, frozen=True, kw_only=True):
 
 class Page(Struct, frozen=True, kw_only=True):
     """`total` is the first of `rows` that is known; `reach` the end of their common axis.
+    `quiet` are the titles of placements where nothing happened, which have no card.
     `policy` is None before the first publish; `token` belongs into every form.
     """
 
@@ -102,6 +108,7 @@ class Page(Struct, frozen=True, kw_only=True):
     bars: int
     bar_s: int
     placements: list[PlacementCard]
+    quiet: list[str]
     policy: PolicyCard | None
     history: list[HistoryRow]
     quarantine: list[tuple[str, int]]
@@ -126,6 +133,7 @@ def build_page(services: Services, snapshots: Snapshots, token: str) -> Page:
     reach = charts.reach_of(found)
     titles = ["All placements", *(_placement_title(bundle, name) for name in names)]
     rows = [_profit_row(*pair, reach) for pair in zip(titles, found, strict=True)]
+    cards = [_card(bundle, name, figures.placements[name]) for name in names if bundle]
     history = services.publisher.history(HISTORY_SHOWN)
     return Page(
         shop=bundle.notes.title if bundle else settings.tenant,
@@ -136,14 +144,15 @@ def build_page(services: Services, snapshots: Snapshots, token: str) -> Page:
         method=METHOD,
         orders_least=ORDERS_MIN,
         total=next((row for row in rows if row.found.is_known), rows[0]),
-        rows=rows,
+        rows=[rows[0], *(row for row in rows[1:] if row.found.treated.units)],
         reach=reach,
         tiles=_tiles(figures),
         bars=BARS,
         bar_s=figures.window.bar_s,
-        placements=[_card(bundle, name, figures.placements[name]) for name in names if bundle],
+        placements=[card for card in cards if not card.is_quiet],
+        quiet=[card.title for card in cards if card.is_quiet],
         policy=_policy(bundle, live) if bundle and live else None,
-        history=[_history_row(each, live) for each in history],
+        history=_history(history, live),
         quarantine=figures.quarantine,
         is_rolled_back=services.publisher.is_rolled_back(),
         can_publish=services.catalog.is_set,
@@ -293,6 +302,11 @@ def _policy(bundle: Bundle, live: Signing) -> PolicyCard:
     )
 
 
-def _history_row(signing: Signing, live: Signing | None) -> HistoryRow:
-    is_live = live is not None and signing.bundle == live.bundle
-    return HistoryRow(signing=signing, is_live=is_live, can_roll_back=not is_live)
+def _history(signings: Sequence[Signing], live: Signing | None) -> list[HistoryRow]:
+    """The newest signing of the live bundle is live; only other bundles can be rolled back to."""
+    now = live.bundle if live else ""
+    newest = next((each for each in signings if each.bundle == now), None)
+    return [
+        HistoryRow(signing=each, is_live=each is newest, can_roll_back=each.bundle != now)
+        for each in signings
+    ]

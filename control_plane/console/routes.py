@@ -90,9 +90,7 @@ async def _page(
     services = _services(request)
     check_host(request, services.settings.console_hosts)
     token = token_of(request)
-    page = await asyncio.to_thread(
-        build_page, services, request.app.state.snapshots, token
-    )
+    page = await asyncio.to_thread(build_page, services, request.app.state.snapshots, token)
     html = templates.get_template(template).render(page=page, notice=notice)
     return with_token(request, HTMLResponse(html, status, HEADERS), token)
 
@@ -150,7 +148,7 @@ def _field(form: Mapping[str, str], name: str) -> str:
 def _refusal(services: Services, error: Exception) -> tuple[Notice, int]:
     """Why a button did nothing, and the status that says so."""
     if isinstance(error, CatalogRefused):
-        refused = Refused("policy-refused", f"the catalog has errors: {error}")
+        refused = Refused("policy-refused", str(error))
         problems = [render(found, _text(services, found)) for found in error.diagnostics]
     elif isinstance(error, PublishRefused):
         refused, problems = Refused("policy-refused", str(error), help=error.help), []

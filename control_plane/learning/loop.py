@@ -42,6 +42,8 @@ MOVE_LEAST = 0.01
 """Change of a share, out of 1, that is worth a publish."""
 HISTORY_S = 28 * 86400
 """Draws older than this are forgotten: shops and seasons change."""
+REST_TIMES = 3
+"""The loop rests so many times as long as it worked: it takes a quarter of a core at most."""
 LEASE = "learning"
 LEASE_LEAST_S = 60
 
@@ -153,15 +155,17 @@ def moved(before: Mapping[str, Allocation], after: Mapping[str, Allocation]) -> 
 
 
 async def keep_learning(services: Services) -> None:
-    """Learn every `learn_every_s`, for ever; at once done where that is 0."""
+    """Learn every `learn_every_s` (more rarely where it takes long), for ever; not if it is 0."""
     every_s = services.settings.learn_every_s
     if not every_s:
         return
-    learner, last = Learner(services), ""
+    learner, last, took_s = Learner(services), "", 0.0
     try:
         while True:
-            await asyncio.sleep(every_s)
+            await asyncio.sleep(max(every_s, REST_TIMES * took_s))
+            began = time.monotonic()
             trouble = await asyncio.to_thread(_try, learner)
+            took_s = time.monotonic() - began
             if trouble and trouble != last:
                 log.warning("nothing was learned: %s", trouble)
             last = trouble

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from . import tables as t
+from .bounds import integers_stay_exact
 from .errors import BundleError
 from .tables import Ints, Tables, cell_count
 
@@ -266,4 +267,5 @@ CHECKS: tuple[Callable[[Tables, dict[str, int]], Problem], ...] = (
     allocations_have_a_share_per_arm,
     placements_have_what_their_policy_reads,
     keys_name_one_thing,
+    integers_stay_exact,
 )

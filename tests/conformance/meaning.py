@@ -105,9 +105,7 @@ def _epoch_differences(
         yield f"the epoch is {computed} by formula, {index} as written, {row.epoch} as decided"
 
 
-def _track_differences(
-    bundle: Bundle, track: Track, wanted: TrackExpected
-) -> Iterator[Difference]:
+def _track_differences(bundle: Bundle, track: Track, wanted: TrackExpected) -> Iterator[Difference]:
     listed = {bundle.arm_name(arm): share for arm, share in track.listed}
     offers = {arm.split("/")[0] for arm in listed}
     found: dict[str, tuple[object, object]] = {

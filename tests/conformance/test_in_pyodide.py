@@ -100,6 +100,4 @@ def test_2000_generated_requests_give_the_same_bytes_there(pyodide: Pyodide) -> 
 def _questions(row: int, bundle: Bundle) -> list[Question]:
     count = STORE_SHARE if row == 0 else (GENERATED - STORE_SHARE) // MADE_UP_POLICIES
     maker = RequestMaker(bundle, seed=row)
-    return [
-        (row, pack_manifest(maker.manifest()), maker.request().text) for _ in range(count)
-    ]
+    return [(row, pack_manifest(maker.manifest()), maker.request().text) for _ in range(count)]

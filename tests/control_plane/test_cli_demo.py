@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -175,4 +174,4 @@ def test_a_folder_that_cannot_be_used_ends_with_3(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     ran = proffer("demo", "--data", tmp_path / "file" / "var", *ANYWHERE)
     assert ran.code == 3 and "--data" in ran.err and "Traceback" not in ran.err
-    assert os.listdir(tmp_path) == ["file"]
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

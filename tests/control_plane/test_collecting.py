@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import Engine, select
+from sqlalchemy.event import listen
 
-from control_plane.admission import Fact, Reason, Rejected, _micros
+from control_plane.admission import Arrival, Fact, Reason, Rejected, _micros
 from control_plane.collecting import split
 from control_plane.errors import Refused
 from control_plane.storage import tables as t
@@ -282,13 +283,42 @@ async def test_an_empty_batch_is_accepted(plane: Running):
     assert await sent(plane) == {"accepted": 0, "duplicates": 0, "quarantined": 0}
 
 
-async def test_a_full_store_is_told_with_retry_after_and_nothing_is_stored(plane: Running):
-    plane.services.writer.close()
-    answer = await send(plane.client, [event("shop.proffer.exposure", "a", SHOWN)])
+async def test_a_full_disk_is_told_with_retry_after_and_the_same_batch_counts_later(
+    plane: Running,
+):
+    limit = PageLimit(plane.services.database.engine)
+    events = [event("shop.proffer.exposure", f"e{n}" + "x" * 200, SHOWN) for n in range(900)]
+    limit.set(1)
+    answer = await send(plane.client, events)
     assert answer.status_code == 503
     assert int(answer.headers["Retry-After"]) > 0
     assert answer.json()["type"] == "/problems/storage-unavailable"
+    assert "full" in answer.json()["detail"]
     assert rows(plane, t.events) == []
+    limit.set(1 << 30)
+    assert (await sent(plane, *events))["accepted"] == 900
+
+
+class PageLimit:
+    """A disk that is full after so many pages; below what there is, it is full at once."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._pages = 0
+        listen(engine, "connect", self._prepare)
+
+    def set(self, pages: int) -> None:
+        self._pages = pages
+        self._engine.dispose()
+
+    def _prepare(self, connection: Any, record: object) -> None:
+        connection.execute(f"PRAGMA max_page_count={self._pages}").close()
+
+
+async def test_a_server_that_stops_takes_nothing_more(plane: Running):
+    plane.services.writer.close()
+    answer = await send(plane.client, [event("shop.proffer.exposure", "a", SHOWN)])
+    assert answer.status_code == 503
 
 
 @examples(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
@@ -328,7 +358,8 @@ def test_any_event_is_a_fact_or_is_rejected_with_a_reason(
 ):
     raw = msgspec.json.encode(value)
     try:
-        found = services.collector._admission.admit(raw, from_shop, NOW_S)
+        arrival = Arrival(from_shop=from_shop, now_s=NOW_S, currency="EUR")
+        found = services.collector._admission.admit(raw, arrival)
     except Rejected as rejected:
         found = rejected.reason if rejected.detail else None
     assert isinstance(found, Fact | Reason)

@@ -23,10 +23,17 @@ from control_plane.simulation.browser import Browser, ShopServer, VisitFailed, o
 from control_plane.simulation.people import Person, person
 from control_plane.simulation.screen import picture
 from control_plane.simulation.shopping import read_page
-from control_plane.simulation.tally import Tally
+from control_plane.simulation.tally import Summary, Tally
 from control_plane.simulation.visits import Slot, Visited, sign_session
 from control_plane.simulation.worth import arms_for, true_profits
-from control_plane.truth import Truth, TruthError, VisitorType, parse_truth, read_truth
+from control_plane.truth import (
+    OrderTruth,
+    Truth,
+    TruthError,
+    VisitorType,
+    parse_truth,
+    read_truth,
+)
 from edge.deciding import Decided
 from edge.decision.bundle import Bundle
 from edge.decision.request_json import encode_fields
@@ -134,6 +141,17 @@ def test_all_that_is_wrong_is_told_at_once():
     text = SMALL.replace("buys: 0.2", "buys: 2").replace("share: 1", "share: -1")
     with pytest.raises(TruthError, match="2 errors"):
         parse_truth(text, "truth.yaml")
+
+
+def test_the_guide_shows_a_truth_and_names_every_key():
+    guide = (ROOT / "docs" / "guide" / "simulate.md").read_text()
+    example = guide.partition("```yaml\n")[2].partition("```")[0]
+    assert parse_truth(example, "simulate.md").types[0].uplift
+    for struct in (Truth, OrderTruth, VisitorType):
+        for key in struct.__struct_fields__:
+            assert f"`{key}`" in guide or f"`types[].{key}`" in guide, key
+    for field in Summary.__struct_fields__:
+        assert f"`{field}`" in guide, field
 
 
 @given(st.text(max_size=200))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +15,6 @@ from edge.decision.hashing import key_of
 from edge.decision.jws import from_base64url
 from edge.decision.state import State
 from tests.support.edges import DAY_S, Visitor, World, a_shown, keys, until, world
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("edge")) as made:
-        yield made
-
-
-@pytest.fixture
-def w(shared: World) -> World:
-    shared.reset()
-    return shared
 
 
 def state_of(visitor: Visitor) -> State:
@@ -103,14 +90,17 @@ def test_pages_tell_neither_decisions_nor_orders(w: World, kind: str) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"id": ""}, {"id": "\n"}, {"id": "x" * 300}, {"source": ""}, {"specversion": "2.0"}, {"data": {}},
-        {"data": None}, {"id": 7}, {"data": {"decision": "x", "placement": "hero", "time_s": 1}},
+        {"id": ""}, {"id": "\n"}, {"id": "x" * 300}, {"source": ""}, {"specversion": "2.0"},
+        {"data": {}}, {"data": None}, {"id": 7},
+        {"data": {"decision": "x", "placement": "hero", "time_s": 1}},
         {"data": {"decision": "0" * 32, "placement": "hero", "time_s": 1, "track": "?"}},
         {"padding": "x" * EVENT_LIMIT_BYTES},
     ],
 )  # fmt: skip
 def test_an_event_of_the_wrong_shape_is_refused(w: World, changes: dict[str, Any]) -> None:
-    event = a_shown({"decision": "0" * 32, "placement": "hero", "slot": 0, "track": "shown", "receipt": ""})
+    event = a_shown(
+        {"decision": "0" * 32, "placement": "hero", "slot": 0, "track": "shown", "receipt": ""}
+    )
     answer = w.visitor().beacon(event | changes)
     assert (answer.status_code, answer.json()["code"]) == (400, "no-event")
 
@@ -136,7 +126,10 @@ def test_an_empty_batch_is_nothing_and_fine(w: World) -> None:
 
 def test_another_sites_form_cannot_send_beacons(w: World) -> None:
     headers = {"content-type": "text/plain"}
-    assert w.visitor().send("POST", "/_proffer/beacon", content=b"[]", headers=headers).status_code == 415
+    assert (
+        w.visitor().send("POST", "/_proffer/beacon", content=b"[]", headers=headers).status_code
+        == 415
+    )
 
 
 # --- the state ------------------------------------------------------------------

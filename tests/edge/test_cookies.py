@@ -41,7 +41,9 @@ def test_a_state_comes_back_with_the_time_it_was_issued() -> None:
     assert (remembered.state, remembered.issued_s) == (STATE, 1_790_000_000)
 
 
-@pytest.mark.parametrize("cookie", [visitor_cookie(SECRET, ANN), state_cookie(SECRET, ANN, STATE, 1)])
+@pytest.mark.parametrize(
+    "cookie", [visitor_cookie(SECRET, ANN), state_cookie(SECRET, ANN, STATE, 1)]
+)
 def test_cookies_belong_to_one_host_and_to_no_script(cookie: str) -> None:
     attributes = {part.strip() for part in cookie.split(";")[1:]}
     assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=31536000"} == attributes

@@ -13,6 +13,7 @@ import pytest
 from edge import outbox as module
 from edge.decision.events import BATCH_LIMIT_BYTES, DecisionData
 from edge.outbox import BATCH_EVENTS, Outbox
+from tests.support import edges
 from tests.support.edges import ControlPlane, MovedHome, event_of, running
 
 SECRET = b"e" * 32
@@ -38,9 +39,8 @@ def tell(data: Path, story: Story, limit: int = 10_000, start: bool = True) -> C
 
 
 async def until(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not true():
-            await asyncio.sleep(0.01)
+    """Wait, without standing in the way of what is waited for."""
+    await asyncio.to_thread(edges.until, true)
 
 
 def ids(control: ControlPlane) -> list[str]:
@@ -59,7 +59,11 @@ def test_an_event_says_what_was_decided_and_who_says_so(tmp_path: Path) -> None:
 
     (raw,) = tell(tmp_path, story).events()
     event = event_of(raw)
-    assert (event.source, event.id, event.type) == ("/edge/pocket", "d" * 32, "shop.proffer.decision")
+    assert (event.source, event.id, event.type) == (
+        "/edge/pocket",
+        "d" * 32,
+        "shop.proffer.decision",
+    )
     data = msgspec.json.decode(event.data, type=DecisionData)
     assert data.record == b"record"
     assert data.mac == hmac.digest(SECRET, b"record", "sha256").hex()

@@ -12,19 +12,20 @@ from playwright.sync_api import Page
 
 from tests.support.edges import World, until, world
 
-STRICT = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self'; style-src 'unsafe-inline'"
-STYLE = "<style>proffer-slot { display: block; min-height: 100px } .far { margin-top: 4000px }</style>"
+STRICT = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'unsafe-inline'"
+STYLE = (
+    "<style>proffer-slot { display: block; min-height: 100px } .far { margin-top: 4000px }</style>"
+)
 
 
 def a_page(*slots: str) -> str:
-    return f"<!doctype html><html><head><title>Pocket</title>{STYLE}</head><body>{''.join(slots)}</body></html>"
+    head = f"<!doctype html><html><head><title>Pocket</title>{STYLE}</head>"
+    return f"{head}<body>{''.join(slots)}</body></html>"
 
 
-def slot(name: str, wait_ms: int = 100, more: str = "") -> str:
-    return (
-        f'<proffer-slot placement="{name}" data-exposure-ms="{wait_ms}" {more}>'
-        f"<p>default of {name}</p></proffer-slot>"
-    )
+def slot(name: str, wait_ms: int = 100, more: str = "", inside: str = "<p>default</p>") -> str:
+    tag = f'<proffer-slot placement="{name}" data-exposure-ms="{wait_ms}" {more}>'
+    return f"{tag}{inside}</proffer-slot>"
 
 
 @pytest.fixture
@@ -86,9 +87,10 @@ def test_what_is_seen_too_shortly_does_not_count(w: World, page: Page) -> None:
     assert placements(w) == []
 
 
-def test_a_slot_larger_than_the_window_counts_when_it_fills_half_of_that(w: World, page: Page) -> None:
-    high = '<proffer-slot placement="held" data-exposure-ms="50"><p style="height: 9000px">tall</p></proffer-slot>'
-    w.shop.put("/", a_page(high))
+def test_a_slot_larger_than_the_window_counts_when_it_fills_half_of_that(
+    w: World, page: Page
+) -> None:
+    w.shop.put("/", a_page(slot("held", 50, inside='<p style="height: 9000px">tall</p>')))
     page.goto(w.url)
     until(lambda: placements(w) == ["held"])
     assert told(w, "exposure")[0]["data"]["track"] == "ghost"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -46,17 +48,18 @@ def placements_found(html: str) -> list[str]:
 
 def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
     bounds = [0, *sorted(min(place, len(data)) for place in places), len(data)]
-    return [data[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(bounds)]
 
 
 # --- any document, any chunks -------------------------------------------------
 
 PIECES = [
-    "<", ">", "</", "/", "=", '"', "'", " ", "\n", "-", "!", "?", "a", "<!--", "-->", "--!>", "<!doctype>",
-    "<proffer-slot", "<proffer-slot placement=a>", "<Proffer-SLOT placement='keep'>", "</proffer-slot>",
-    "</proffer-slot", "<proffer-slots>", " placement=no", "<script>", "</script>", "<script", "</script",
-    "<style>", "</style>", "<textarea>", "</textarea>", "<svg>", "</svg>", "<svg/>", "<style/>",
-    "<![CDATA[", "]]>", "<plaintext", "<title>", "</title", 'title="', "ü", "</>", "<p class=x>",
+    "<", ">", "</", "/", "=", '"', "'", " ", "\n", "-", "!", "?", "a", "<!--", "-->", "--!>",
+    "<!doctype>", "<proffer-slot", "<proffer-slot placement=a>", "<Proffer-SLOT placement='keep'>",
+    "</proffer-slot>", "</proffer-slot", "<proffer-slots>", " placement=no", "<script>",
+    "</script>", "<script", "</script", "<style>", "</style>", "<textarea>", "</textarea>", "<svg>",
+    "</svg>", "<svg/>", "<style/>", "<![CDATA[", "]]>", "<plaintext", "<title>", "</title",
+    'title="', "ü", "</>", "<p class=x>",
 ]  # fmt: skip
 documents = st.lists(st.sampled_from(PIECES), max_size=30).map(lambda x: "".join(x).encode())
 limits = st.sampled_from([20, 45, 70, SLOT_LIMIT_BYTES])
@@ -85,6 +88,14 @@ def test_nothing_changes_where_nothing_is_filled(
     html: bytes, places: list[int], limit_bytes: int
 ) -> None:
     assert rewrite_chunks(cut(html, places), lambda _: None, limit_bytes) == html
+
+
+@given(documents)
+def test_the_quick_way_over_everyday_tags_finds_what_the_careful_way_finds(html: bytes) -> None:
+    quick = rewrite(html)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("edge.markup.EVERYDAY", re.compile(rb"[^<]+"))
+        assert rewrite(html) == quick
 
 
 @given(documents)
@@ -255,5 +266,7 @@ def test_a_real_browser_sees_what_was_filled_and_nothing_else_changed(page: Page
     for _ in range(40):
         html = "".join(chance.choices([*SEEN[:12], "<p>text</p>", "<b>x</b>"], k=6)) + "<p id=end>"
         page.set_content(rewrite(html.encode()).decode())
-        texts = page.evaluate("[...document.querySelectorAll('proffer-slot')].map(x => x.textContent)")
+        texts = page.evaluate(
+            "[...document.querySelectorAll('proffer-slot')].map(x => x.textContent)"
+        )
         assert texts == ["[a]"] * len(placements_found(html)), html

@@ -4,74 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from edge.decision.claims import Root
 from edge.decision.errors import TrustError
 from edge.policy import Policies
-from policy_compiler.keys import SigningKey
-from policy_compiler.sign import development_root, sign_root
-from tests.support import edges
+from policy_compiler.sign import development_root
 from tests.support.edges import (
-    DAY_S,
     MANIFEST_PATH,
     ControlPlane,
     MovedHome,
     compile_pocket,
     keys,
-    pinned_root,
     pocket_bundle,
-    running,
     settings,
     until,
     world,
 )
-
-Story = Callable[[Policies, MovedHome, ControlPlane], Awaitable[None]]
+from tests.support.policy_stories import other_bundle, refusal, running_sequence, tell
 
 
 @pytest.fixture
-def control() -> Iterator[ControlPlane]:
-    yield ControlPlane()
-
-
-@asynccontextmanager
-async def an_edge(url: str, data: Path) -> AsyncIterator[tuple[Policies, MovedHome]]:
-    home = MovedHome(url, "http://127.0.0.1:9", data)
-    policies = Policies(settings(pinned_root(), refresh_s=3600), home)
-    try:
-        yield policies, home
-    finally:
-        await policies.stop()
-        await home.close()
-
-
-def tell(control: ControlPlane, data: Path, story: Story) -> None:
-    """Run a story on an edge that was just started."""
-
-    async def run() -> None:
-        with running(control.app()) as url:
-            async with an_edge(url, data) as (policies, home):
-                await policies.start()
-                await story(policies, home, control)
-
-    asyncio.run(run())
-
-
-def running_sequence(policies: Policies) -> int:
-    return policies.current.manifest.sequence if policies.current else 0
-
-
-def refusal(policies: Policies) -> str:
-    return policies.story.refused.code if policies.story.refused else ""
-
-
-def other_bundle() -> bytes:
-    return compile_pocket(lambda text: text.replace("expected_profit: 1.00", "expected_profit: 1.50"))
+def control() -> ControlPlane:
+    return ControlPlane()
 
 
 # --- honest -------------------------------------------------------------------
@@ -141,7 +98,9 @@ def test_releases_share_the_visitors_and_each_keeps_its_own(
 # --- refused: the last good policy stays ----------------------------------------
 
 
-def refuses(control: ControlPlane, data: Path, code: str, spoil: Callable[[ControlPlane], None]) -> None:
+def refuses(
+    control: ControlPlane, data: Path, code: str, spoil: Callable[[ControlPlane], object]
+) -> None:
     """After sequence 2 runs, what `spoil` serves is refused, and then good news still get in."""
     control.publish(2)
 
@@ -168,19 +127,17 @@ def test_a_changed_manifest_is_refused(control: ControlPlane, tmp_path: Path) ->
 
 
 def test_an_older_manifest_is_refused(control: ControlPlane, tmp_path: Path) -> None:
-    refuses(control, tmp_path, "ROLLBACK", lambda control: (control.publish(1), None)[1])
+    refuses(control, tmp_path, "ROLLBACK", lambda control: control.publish(1))
 
 
 def test_a_second_manifest_of_the_same_number_is_refused(
     control: ControlPlane, tmp_path: Path
 ) -> None:
-    refuses(control, tmp_path, "FORK", lambda control: (control.publish(2, ramp="r2"), None)[1])
+    refuses(control, tmp_path, "FORK", lambda control: control.publish(2, ramp="r2"))
 
 
 def test_a_manifest_of_another_channel_is_refused(control: ControlPlane, tmp_path: Path) -> None:
-    refuses(
-        control, tmp_path, "CHANNEL", lambda control: (control.publish(3, channel="staging"), None)[1]
-    )
+    refuses(control, tmp_path, "CHANNEL", lambda control: control.publish(3, channel="staging"))
 
 
 def test_a_bundle_that_is_not_what_the_manifest_says_is_refused(
@@ -197,7 +154,7 @@ def test_a_bundle_that_is_not_what_the_manifest_says_is_refused(
 
 def test_a_bundle_of_another_shop_is_refused(control: ControlPlane, tmp_path: Path) -> None:
     foreign = compile_pocket(lambda text: text.replace("tenant: pocket", "tenant: bucket"))
-    refuses(control, tmp_path, "BUNDLE", lambda control: (control.publish(3, foreign), None)[1])
+    refuses(control, tmp_path, "BUNDLE", lambda control: control.publish(3, foreign))
 
 
 def test_a_manifest_beyond_its_size_is_not_even_read(control: ControlPlane, tmp_path: Path) -> None:
@@ -227,7 +184,9 @@ def test_a_missing_bundle_leaves_the_old_policy(control: ControlPlane, tmp_path:
     tell(control, tmp_path, story)
 
 
-def test_a_control_plane_that_is_away_changes_nothing(control: ControlPlane, tmp_path: Path) -> None:
+def test_a_control_plane_that_is_away_changes_nothing(
+    control: ControlPlane, tmp_path: Path
+) -> None:
     control.publish(2)
 
     async def story(policies: Policies, home: MovedHome, control: ControlPlane) -> None:
@@ -249,139 +208,3 @@ def test_a_root_of_another_shop_stops_the_edge_from_starting(tmp_path: Path) -> 
         await home.close()
 
     asyncio.run(run())
-
-
-# --- after a restart ----------------------------------------------------------
-
-
-async def nothing(policies: Policies, home: MovedHome, control: ControlPlane) -> None:
-    """Only start, and save what was believed."""
-
-
-def test_an_edge_starts_with_the_saved_policy_while_the_control_plane_is_away(
-    control: ControlPlane, tmp_path: Path
-) -> None:
-    control.publish(4)
-    tell(control, tmp_path, nothing)
-    control.status = 503
-
-    async def story(policies: Policies, home: MovedHome, control: ControlPlane) -> None:
-        assert running_sequence(policies) == 4
-
-    tell(control, tmp_path, story)
-
-
-def test_a_restart_does_not_forget_the_floor(control: ControlPlane, tmp_path: Path) -> None:
-    control.publish(4)
-    tell(control, tmp_path, nothing)
-    control.publish(3)
-
-    async def story(policies: Policies, home: MovedHome, control: ControlPlane) -> None:
-        assert running_sequence(policies) == 4
-        assert refusal(policies) == "ROLLBACK"
-
-    tell(control, tmp_path, story)
-
-
-def test_a_saved_bundle_that_was_damaged_is_fetched_again(
-    control: ControlPlane, tmp_path: Path
-) -> None:
-    control.publish(4)
-    tell(control, tmp_path, nothing)
-    (saved,) = (tmp_path / "bundles").iterdir()
-    saved.write_bytes(b"damaged")
-
-    async def story(policies: Policies, home: MovedHome, control: ControlPlane) -> None:
-        assert running_sequence(policies) == 4
-        assert saved.read_bytes() == pocket_bundle()
-
-    tell(control, tmp_path, story)
-
-
-def test_a_saved_manifest_that_was_tampered_with_is_not_believed(
-    control: ControlPlane, tmp_path: Path
-) -> None:
-    control.publish(4)
-    tell(control, tmp_path, nothing)
-    saved = tmp_path / "channels" / "production" / "edge.jws"
-    saved.write_bytes(saved.read_bytes().replace(b".", b".A", 1))
-    control.status = 503
-
-    async def story(policies: Policies, home: MovedHome, control: ControlPlane) -> None:
-        assert policies.current is None
-        assert refusal(policies) in ("SIGNATURE", "MALFORMED")
-
-    tell(control, tmp_path, story)
-
-
-def test_where_nothing_can_be_saved_the_policy_runs_all_the_same(
-    control: ControlPlane, tmp_path: Path
-) -> None:
-    control.publish(4)
-    blocked = tmp_path / "data"
-    blocked.write_text("a file where a folder should be")
-
-    async def story(policies: Policies, home: MovedHome, control: ControlPlane) -> None:
-        assert running_sequence(policies) == 4
-        assert "cannot be saved" in policies.story.storage
-
-    tell(control, blocked, story)
-
-
-# --- new keys -----------------------------------------------------------------
-
-
-def next_root(online: SigningKey) -> bytes:
-    """Root 2: the same root key, another online key."""
-    now_s = int(time.time())
-    listed = {keys().root.kid: keys().root.public("root"), online.kid: online.public("online")}
-    root = Root(tenant="pocket", version=2, epoch=1, expires_s=now_s + DAY_S, keys=listed)
-    return sign_root([keys().root], root)
-
-
-def test_a_new_root_brings_a_new_key_and_takes_the_old_one_away(
-    control: ControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    old, fresh = keys(), SigningKey.generate()
-    control.publish(1)
-
-    async def story(policies: Policies, home: MovedHome, control: ControlPlane) -> None:
-        control.files["/v1/keys/root.2.jws"] = next_root(fresh)
-        control.publish(2)
-        await policies.refresh()
-        assert (refusal(policies), running_sequence(policies)) == ("UNKNOWN_KEY", 1)
-        monkeypatch.setattr(edges, "keys", lambda: _with_online(old, fresh))
-        control.publish(3)
-        await policies.refresh()
-        assert (refusal(policies), running_sequence(policies)) == ("", 3)
-
-    tell(control, tmp_path, story)
-    assert (tmp_path / "keys" / "root.2.jws").exists()
-
-    async def after_restart(policies: Policies, home: MovedHome, control: ControlPlane) -> None:
-        assert running_sequence(policies) == 3
-
-    control.status = 503
-    tell(control, tmp_path, after_restart)
-
-
-def _with_online(old: object, online: SigningKey) -> object:
-    from msgspec.structs import replace
-
-    return replace(old, online=online)  # type: ignore[type-var]
-
-
-def test_a_root_by_strangers_is_refused(control: ControlPlane, tmp_path: Path) -> None:
-    stranger = SigningKey.generate()
-    now_s = int(time.time())
-    listed = {stranger.kid: stranger.public("root")}
-    root = Root(tenant="pocket", version=2, epoch=1, expires_s=now_s + DAY_S, keys=listed)
-    control.publish(1)
-
-    async def story(policies: Policies, home: MovedHome, control: ControlPlane) -> None:
-        control.files["/v1/keys/root.2.jws"] = sign_root([stranger], root)
-        control.publish(2)
-        await policies.refresh()
-        assert (refusal(policies), running_sequence(policies)) == ("THRESHOLD", 1)
-
-    tell(control, tmp_path, story)

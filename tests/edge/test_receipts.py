@@ -16,18 +16,23 @@ ANN = "a" * 32
 NOW_S = 1_790_000_000
 DRAW, AGAIN = b"d" * 16, b"e" * 16
 BUNDLE = open_bundle(pocket_bundle())
+U32, NAMES = st.integers(0, 2**32 - 1), st.binary(min_size=16, max_size=16)
 TEN = BUNDLE.arm_rows["ten/p10"]
 SIDE = BUNDLE.placement_rows["side"]
 
 
-def a_row(track: Track, flags: int = EQUAL, ghost: Track | None = None, drawn_by: bytes = b"") -> Row:
+def a_row(
+    track: Track, flags: int = EQUAL, ghost: Track | None = None, drawn_by: bytes = b""
+) -> Row:
     return Row(
         placement=SIDE, slot=0, flags=flags, epoch=7, redraw=2,
         shown=track, ghost=ghost or track, drawn_by=drawn_by or bytes(16),
     )  # fmt: skip
 
 
-def receipt(decision: bytes = DRAW, drawn_by: bytes = DRAW, window: int = 5, epoch: int = 7) -> Receipt:
+def receipt(
+    decision: bytes = DRAW, drawn_by: bytes = DRAW, window: int = 5, epoch: int = 7
+) -> Receipt:
     kept = Kept(1, 0, 0, epoch, 99, drawn_by)
     return Receipt(decision=decision, kept=kept, issued_s=NOW_S, caps=((11, window),))
 
@@ -67,14 +72,13 @@ def test_where_nothing_was_drawn_or_nobody_is_known_there_is_no_receipt() -> Non
 @given(
     st.builds(
         Receipt,
-        decision=st.binary(min_size=16, max_size=16),
+        decision=NAMES,
         kept=st.builds(
             Kept,
-            st.integers(0, 2**32 - 1), st.integers(0, 0xFFFF), st.integers(0, 0xFFFF),
-            st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.binary(min_size=16, max_size=16),
+            U32, st.integers(0, 0xFFFF), st.integers(0, 0xFFFF), U32, U32, NAMES,
         ),
         issued_s=st.just(NOW_S),
-        caps=st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)), max_size=20)
+        caps=st.lists(st.tuples(U32, U32), max_size=20)
         .map(tuple),
     )
 )  # fmt: skip
@@ -120,7 +124,11 @@ def test_a_new_window_takes_the_place_of_the_old_one() -> None:
     assert advance(state, receipt(window=5)).caps == (CapCount(11, 5, 1),)
 
 
-@given(st.lists(st.builds(CapCount, st.integers(0, 99), st.integers(0, 3), st.integers(1, 9)), max_size=90))
+@given(
+    st.lists(
+        st.builds(CapCount, st.integers(0, 99), st.integers(0, 3), st.integers(1, 9)), max_size=90
+    )
+)
 def test_a_state_fits_also_while_no_policy_says_what_its_windows_are(caps: list[CapCount]) -> None:
     assert len(pack_state(fit(State(caps=tuple(caps)), None, NOW_S))) <= 1200
 

@@ -45,7 +45,8 @@ texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1)
 @given(texts, texts, texts, texts)
 def test_no_text_becomes_markup(headline: str, body: str, cta: str, alt: str) -> None:
     html = offer_html(
-        an_offer(headline=headline, body=body, cta=cta, image_alt=alt, href="/a", image="/b.svg"), "en"
+        an_offer(headline=headline, body=body, cta=cta, image_alt=alt, href="/a", image="/b.svg"),
+        "en",
     )
     found = Elements(html)
     assert found.names == ["div", "img", "h2", "p", "a"]

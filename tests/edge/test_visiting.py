@@ -25,7 +25,8 @@ def a_request(**headers: str) -> Request:
     ("header", "locale"),
     [
         ("", ""), ("de", "de"), ("de-AT,de;q=0.9,en;q=0.8", "de-AT"), ("en;q=0.5, fr", "fr"),
-        ("*", ""), ("*, en;q=0.1", "en"), ("en;q=0", ""), ("en;q=x, de;q=0.1", "de"), ("en, de", "en"),
+        ("*", ""), ("*, en;q=0.1", "en"), ("en;q=0", ""), ("en;q=x, de;q=0.1", "de"),
+        ("en, de", "en"),
         ("x" * 36 + ", en;q=0.1", "en"), (";q=1", ""), ("en ; q=0.2 , de ; q=0.3", "de"),
     ],
 )  # fmt: skip
@@ -39,8 +40,8 @@ def test_no_language_header_is_too_strange(header: str) -> None:
     assert not found or is_locale(found)
 
 
-IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605 Mobile/15E148 Safari/604"
-IPAD = "Mozilla/5.0 (iPad; CPU OS 16_0 like Mac OS X) AppleWebKit/605 Mobile/15E148 Safari/604"
+IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605 Mobile/15E148"
+IPAD = "Mozilla/5.0 (iPad; CPU OS 16_0 like Mac OS X) AppleWebKit/605 Mobile/15E148"
 PIXEL = "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537 Chrome/156 Mobile Safari/537"
 TAB = "Mozilla/5.0 (Linux; Android 15; SM-X910) AppleWebKit/537 Chrome/156 Safari/537"
 LAPTOP = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537 Chrome/156 Safari/537"

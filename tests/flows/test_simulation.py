@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from math import sqrt
@@ -27,7 +28,8 @@ from tests.support.shop import SHOP
 CATALOG = ROOT / "examples" / "store" / "catalog"
 PROFFER = [sys.executable, "-m", "control_plane.cli"]
 NOWHERE = "http://127.0.0.1:9"
-VISITORS = 400
+VISITORS = 360
+COME = ("--visitors", str(VISITORS), "--rate", "40")
 BEST = "welcome-first-order/p10"
 TRUTH = """
 title: One kind of visitor
@@ -100,10 +102,19 @@ def segment(shop: Store) -> dict[str, Any]:
     return next(each for each in segments if each["segment"] == "new")
 
 
+def assert_all_arrived(shop: Store, summary: dict[str, Any]) -> None:
+    """Everybody who was not held out is evidence, once the edge has handed on its last batch."""
+    drawn = summary["visitors"] - summary["held_out"]
+    deadline_s = time.monotonic() + 10
+    while segment(shop)["rows"] < drawn and time.monotonic() < deadline_s:
+        time.sleep(0.2)
+    assert segment(shop)["rows"] == drawn
+
+
 def test_the_allocation_moves_to_the_arm_that_truly_earns_most(tmp_path: Path):
     truth = write_truth(tmp_path, 0.15, f"{{{BEST}: 9}}")
     with store(tmp_path / "var") as shop:
-        summary = shop.simulate("--truth", truth, "--visitors", str(VISITORS))
+        summary = shop.simulate("--truth", truth, *COME)
         (newcomer,) = summary["types"].values()
         assert newcomer["true_best_arm"] == BEST
         assert newcomer["share_last"][BEST] > 0.5
@@ -112,15 +123,15 @@ def test_the_allocation_moves_to_the_arm_that_truly_earns_most(tmp_path: Path):
         assert summary["sequence_last"] > summary["sequence_first"]
         # Few are held out, so the measurement knows little yet; it must not say the opposite.
         assert summary["incremental"]["high"] > 0
-        assert summary["incremental"]["holdout_units"] > 15
-        # Everything that visitors did has arrived, and nothing else.
-        assert segment(shop)["rows"] + summary["held_out"] == summary["visitors"] == VISITORS
+        assert summary["incremental"]["holdout_units"] > 10
+        assert summary["visitors"] == VISITORS
+        assert_all_arrived(shop, summary)
 
 
 def test_where_no_arm_helps_the_allocation_does_not_leave_none(tmp_path: Path):
     truth = write_truth(tmp_path, 0.9, "{}")
     with store(tmp_path / "var") as shop:
-        summary = shop.simulate("--truth", truth, "--visitors", str(VISITORS))
+        summary = shop.simulate("--truth", truth, *COME)
         (newcomer,) = summary["types"].values()
         assert newcomer["true_best_arm"] == NONE
         first, last = (newcomer[name].get(NONE, 0) for name in ("share_first", "share_last"))
@@ -135,13 +146,13 @@ def test_where_no_arm_helps_the_allocation_does_not_leave_none(tmp_path: Path):
 def test_visitors_walk_through_the_pages_of_the_shop(tmp_path: Path):
     truth = write_truth(tmp_path, 0.5, "{}")
     with store(tmp_path / "var", with_shop=True) as shop:
-        summary = shop.simulate("--truth", truth, "--visitors", "40", "--through", "shop")
-        assert (summary["visitors"], summary["failures"]) == (40, 0)
-        assert 10 <= summary["orders"] <= 30
-        assert segment(shop)["rows"] + summary["held_out"] == 40
+        summary = shop.simulate("--truth", truth, "--visitors", "24", "--through", "shop")
+        assert (summary["visitors"], summary["failures"]) == (24, 0)
+        assert 3 <= summary["orders"] <= 21
+        assert_all_arrived(shop, summary)
         profit = shop.ask("/v1/profit/home_hero")
         assert profit["treated_orders"] + profit["holdout_orders"] <= summary["orders"]
-        assert profit["treated_units"] > 10
+        assert profit["treated_units"] > 5
 
 
 @pytest.mark.parametrize(

@@ -52,3 +52,20 @@ def tree(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def request_of(catalog: Path, **changes: object) -> Path:
+    """The starter's request, changed; None takes a field out."""
+    file = catalog / "request.json"
+    fields = {"now_s": 1_795_000_000, "nonce": "n1"} | json.loads(file.read_text()) | changes
+    file.write_text(json.dumps({k: v for k, v in fields.items() if v is not None}))
+    return file
+
+
+def assert_clear(ran: Ran, code: int, *words: str) -> None:
+    """An error that says what and what to do, without a traceback."""
+    assert ran.code == code, ran.err
+    assert "Traceback" not in ran.err
+    assert "error: " in ran.err and "help: " in ran.err
+    for word in words:
+        assert word in ran.err, ran.err

@@ -241,7 +241,9 @@ class Visitor:
 
 
 class World:
-    def __init__(self, url: str, app: App, home: MovedHome, control: ControlPlane, shop: Shop) -> None:
+    def __init__(
+        self, url: str, app: App, home: MovedHome, control: ControlPlane, shop: Shop
+    ) -> None:
         self.url = url
         self.app = app
         self.home = home
@@ -329,6 +331,13 @@ def world(
         made = World(url, app, home, control, shop)
         stack.enter_context(made.clients)
         yield made
+
+
+def assert_problem(answer: httpx.Response, status: int) -> None:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert {"type", "title", "status", "code", "detail"} == set(answer.json())
+    assert answer.json()["status"] == status
 
 
 def event_of(raw: dict[str, Any]) -> Event:

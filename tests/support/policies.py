@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 from edge.decision.bundle import Bundle, open_bundle
 from policy_compiler.catalog import (
@@ -32,7 +33,6 @@ from policy_compiler.catalog import (
     Window,
 )
 from policy_compiler.emit import emit
-from policy_compiler.lower import RuleTooWide
 from policy_compiler.plan import OfferTooWide, Plan, Tiers, plan_of
 from policy_compiler.tree import (
     And,
@@ -55,10 +55,10 @@ __all__ = [
     "random_bundle",
     "random_plan",
     "random_tree",
-    "RuleTooWide",
 ]
 
 CENT = Decimal("0.01")
+YEARS_S = 40_000_000
 ATTRIBUTES: dict[str, Attribute] = {
     "a.flag": Attribute(type="bool"),
     "a.new": Attribute(type="bool", labels=["personal"]),
@@ -161,7 +161,7 @@ def _some(random: Random, values: tuple[str, ...]) -> tuple[str, ...]:
 # --- whole catalogs -----------------------------------------------------------
 
 
-def a_catalog(**changes: object) -> Catalog:
+def a_catalog(**changes: Any) -> Catalog:
     """A shop with one placement and nothing to offer there."""
     shop = Shop(
         tenant="made-up",
@@ -176,9 +176,9 @@ def a_catalog(**changes: object) -> Catalog:
             margin_percent=Decimal(40),
         ),
     )
-    given: dict = {
+    given: dict[str, Any] = {
         "shop": shop,
-        "attributes": {n: a for n, a in ATTRIBUTES.items()},
+        "attributes": dict(ATTRIBUTES),
         "placements": {"list": Placement(title="List", rank=1)},
         "offers": [],
     }
@@ -284,10 +284,7 @@ def _allocated(random: Random, placement: Placement, offers: list[Offer]) -> Pla
 
 def _offer(random: Random, name: str, placements: list[str]) -> Offer:
     kind = random.choice(("percent", "fixed", "bundle", "gift", "shipping", "points", "financing"))
-    caps = [
-        Cap(count=random.randint(1, 3), period_s=random.choice((0, 3600)), strict=random.random() < 0.3)
-        for _ in range(random.randint(0, 2))
-    ]  # fmt: skip
+    caps = [_cap(random) for _ in range(random.randint(0, 2))]
     return Offer(
         id=name,
         title=name,
@@ -314,7 +311,9 @@ def _offer(random: Random, name: str, placements: list[str]) -> Offer:
     )
 
 
-YEARS_S = 40_000_000
+def _cap(random: Random) -> Cap:
+    period_s, strict = random.choice((0, 3600)), random.random() < 0.3
+    return Cap(count=random.randint(1, 3), period_s=period_s, strict=strict)
 
 
 def _rung(random: Random, kind: str, name: str) -> Rung:

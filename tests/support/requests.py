@@ -202,7 +202,11 @@ class RequestMaker:
         unit = fields["visitor"] if tables.placement_unit[row] == t.VISITOR else ""
         place, salt = self.bundle.placement_name(row), tables.placement_salt[row]
         period = tables.placement_epoch_s[row]
-        parts = f"{place}/0", self.bundle.text(salt), fields.get("customer", "") if not unit else unit
+        parts = (
+            f"{place}/0",
+            self.bundle.text(salt),
+            unit or fields.get("customer", ""),
+        )
         epoch = (fields["now_s"] + word("epoch", *parts) % period) // period
         return {
             "placement_key": tables.placement_key[row],

@@ -1,0 +1,84 @@
+"""One target under atheris: `python -m fuzz.steer TARGET MINUTES CORPUS ARTIFACTS SEED`.
+
+Ends after that many minutes of its own CPU time, and prints what it did as JSON.  An
+input that breaks the target's invariant, or takes over `SLOW_S`, is kept in ARTIFACTS
+and ends the run with another exit status than 0.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from time import process_time
+
+import atheris
+
+with atheris.instrument_imports(include=["edge", "policy_compiler", "ruamel"]):
+    from fuzz.targets import TARGETS
+
+from fuzz.mutate import spoiled
+
+SLOW_S = 5.0
+MEMORY_MB = 1536
+SIZE_MAX_BYTES = 32_768
+
+
+class Run:
+    def __init__(self, name: str, minutes: float) -> None:
+        self.name, self.target, self.budget_s = name, TARGETS[name], minutes * 60
+        self.outcomes: dict[str, int] = {}
+        self.slowest_s = 0.0
+        self.target(b"")  # what is made once is not the first input's fault
+
+    def one(self, data: bytes) -> None:
+        start_s = process_time()
+        outcome = self.target(data)
+        end_s = process_time()
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+        self.slowest_s = max(self.slowest_s, end_s - start_s)
+        assert end_s - start_s < SLOW_S, f"{end_s - start_s:.1f} s for {len(data)} bytes"
+        if end_s > self.budget_s:
+            self.finish(end_s)
+
+    def finish(self, spent_s: float) -> None:
+        told = {
+            "target": self.name,
+            "inputs": sum(self.outcomes.values()),
+            **self.outcomes,
+            "cpu_s": round(spent_s),
+            "slowest_s": round(self.slowest_s, 3),
+        }
+        print(json.dumps(told), flush=True)
+        os._exit(0)  # libFuzzer has no end of its own; what it found is written already
+
+
+def mutate_bundle(data: bytes, size_max_bytes: int, seed: int) -> bytes:
+    """Half of the time a whole bundle with a wrong column, else libFuzzer's own change."""
+    changed = spoiled(data, seed) if seed % 2 else None
+    if changed is None or len(changed) > size_max_bytes:
+        return atheris.Mutate(data, size_max_bytes)
+    return changed
+
+
+def main() -> None:
+    name, minutes, corpus, artifacts, seed = sys.argv[1:]
+    run = Run(name, float(minutes))
+    options = [
+        f"-seed={seed}",
+        f"-max_len={SIZE_MAX_BYTES}",
+        f"-rss_limit_mb={MEMORY_MB}",
+        f"-timeout={round(SLOW_S * 6)}",
+        f"-artifact_prefix={artifacts}/",
+        "-print_final_stats=0",
+        "-verbosity=0",
+    ]
+    more = {"custom_mutator": mutate_bundle} if name == "bundle" else {}
+    if name == "catalog":
+        options.append(f"-dict={os.path.dirname(__file__)}/catalog.dict")
+    atheris.Setup([sys.argv[0], *options, corpus], run.one, **more)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
