@@ -161,6 +161,7 @@ def test_what_was_seen_is_kept_on_the_next_page_view(
     assert arrives(lambda: stack.rows(touch, visit.decision))
     visit.page.reload()
     slot = visit.page.wait_for_selector(".slot-hero")
+    assert slot is not None
     assert slot.get_attribute("data-reason") == "KEPT"
     assert visit.page.get_attribute(".slot-hero .proffer-offer", "data-offer") == shown
 
