@@ -13,13 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from edge.decision import tables as t
-from edge.decision.beacon import (
-    Record,
-    pack_record,
-    pack_verdict,
-    unpack_record,
-    unpack_verdict,
-)
+from edge.decision.beacon import pack_record, pack_verdict, unpack_record, unpack_verdict
 from edge.decision.bundle import Bundle, open_bundle
 from edge.decision.decide import decide
 from edge.decision.errors import BundleError, RequestError
@@ -157,18 +151,3 @@ def _value(opened: Bundle, row: int) -> Json:
             return list[Json](words[:2])
         case _:
             return tables.attribute_high[row]
-
-
-def sample_record() -> bytes:
-    """A record as an edge writes it, to begin with."""
-    opened = pocket()
-    encoded = encode_fields(opened, a_request_for(opened)).data
-    return pack_record(
-        Record(
-            bundle_digest=opened.digest,
-            manifest_digest=bytes(32),
-            manifest_block=MANIFEST,
-            request=encoded,
-            verdict=decide(opened, MANIFEST, encoded),
-        )
-    )

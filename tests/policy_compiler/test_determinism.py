@@ -165,7 +165,9 @@ def test_another_catalog_gives_other_bytes(digests: dict[str, str], tmp_path: Pa
     shutil.copytree(STORE, tmp_path / "store")
     shop = tmp_path / "store" / "shop.yaml"
     text = shop.read_text(encoding="utf-8")
-    shop.write_text(text.replace("order_value_otherwise: ", "order_value_otherwise: 1"), encoding="utf-8")
+    shop.write_text(
+        text.replace("order_value_otherwise: ", "order_value_otherwise: 1"), encoding="utf-8"
+    )
     assert compile_catalog(tmp_path / "store").digest != digests["catalog/edge"]
 
 

@@ -67,7 +67,9 @@ def test_the_generated_requests_bring_every_attribute_into_every_state() -> None
         assert {"value", "error"} <= states
         assert "absent" in states or each.name in ("clock.hour", "day.number")
         assert ("withheld" in states) == each.personal
-    assert all(any(c.sent.get(each.name) == bad for c in contexts) for each in SENT for bad in each.bad)
+    assert all(
+        any(c.sent.get(each.name) == bad for c in contexts) for each in SENT for bad in each.bad
+    )
 
 
 def _state(context: Context, name: str) -> str:
@@ -113,7 +115,7 @@ def disagreements(oracle: Oracle, rules: list[str]) -> list[str]:
 
 def truth_of(oracle: Oracle, rule: str, **known: bool) -> Truth:
     """By the oracle, with n, g, c true or false as given, and unknown otherwise."""
-    values: dict[str, Meant] = {name: State.ERROR for name in STATES}
+    values: dict[str, Meant] = dict.fromkeys(STATES, State.ERROR)
     names = {"n": "flag.on", "g": "land.code", "c": "count.items"}
     for name, value in known.items():
         values[names[name]] = STATES[names[name]][not value][1]
@@ -197,7 +199,9 @@ def _with_excluded_middle(clauses: lower.Clauses) -> lower.Clauses:
     kept = RIGHT_ABSORB(clauses)
     for a, b in product(kept, kept):
         if (name := _complementary(a, b)) is not None:
-            rests = {frozenset(literal for literal in c if literal.attribute != name) for c in (a, b)}
+            rests = {
+                frozenset(literal for literal in c if literal.attribute != name) for c in (a, b)
+            }
             if len(rests) == 1:
                 return RIGHT_ABSORB([*kept, *rests])
     return kept
@@ -205,7 +209,11 @@ def _with_excluded_middle(clauses: lower.Clauses) -> lower.Clauses:
 
 RIGHT_CONDITIONAL, RIGHT_ABSORB = lower._lower_conditional, lower._absorb
 WRONG = {
-    "negation over a ternary's test": ("_lower_conditional", _negation_over_the_test, NEGATED_TERNARY),
+    "negation over a ternary's test": (
+        "_lower_conditional",
+        _negation_over_the_test,
+        NEGATED_TERNARY,
+    ),
     "resolution": ("_absorb", _without_redundant, RESOLUTION),
     "excluded middle": ("_absorb", _with_excluded_middle, EXCLUDED_MIDDLE),
 }

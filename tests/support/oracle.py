@@ -20,6 +20,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -132,8 +133,6 @@ def _value(value: Meant) -> Any:
 
 
 def _text_of(moment: Moment) -> str:
-    from datetime import UTC, datetime
-
     return f"{datetime.fromtimestamp(moment.at_s, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 

@@ -119,7 +119,9 @@ def _intersects(random: Random, of: Input) -> str:
 
 def _exists(random: Random, of: Input) -> str:
     one = _either_way(random, "e", "==", _constant(random, of))
-    body = random.choice((one, f"e in {_list(random, of)}", f"{one} || e == {_constant(random, of)}"))
+    body = random.choice(
+        (one, f"e in {_list(random, of)}", f"{one} || e == {_constant(random, of)}")
+    )
     return f"{of.name}.exists(e, {body})"
 
 
@@ -141,12 +143,14 @@ def _pair(random: Random, of: Input) -> str:
     names = [of.name, other]
     random.shuffle(names)
     sum_or_difference = f"{names[0]} {random.choice('+-')} {names[1]}"
-    return _either_way(random, sum_or_difference, random.choice(OPERATORS), random.choice(constants))
+    return _either_way(
+        random, sum_or_difference, random.choice(OPERATORS), random.choice(constants)
+    )
 
 
 # --- attributes ---------------------------------------------------------------
 
-PREFIXES = ("'U'", "'US'", "''", "\"é\"", "'zz'", "r'U'")
+PREFIXES = ("'U'", "'US'", "''", '"é"', "'zz'", "r'U'")
 PIECES = ("startsWith('gold')", "endsWith('en')", "contains('l')", "contains('')", "endsWith('d')")
 QUARTERS = ("0.25", "10.50", "-0.75", "1e1", "12.75", ".5", "100.00", "0.0")
 """Sums of such are exact in binary, so that the oracle's doubles do not round."""

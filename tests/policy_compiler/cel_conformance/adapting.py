@@ -201,9 +201,7 @@ def _replaced(
 # --- logic --------------------------------------------------------------------
 
 
-def _logical(
-    text: str, words: Words, expr: Expr, expected: bool | None, *, bind: bool
-) -> Variant:
+def _logical(text: str, words: Words, expr: Expr, expected: bool | None, *, bind: bool) -> Variant:
     rule = text
     for start, end, name in sorted(_substitutes(expr, words, bind), reverse=True):
         rule = rule[:start] + name + rule[end:]

@@ -1,0 +1,63 @@
+"""`make fuzz`: the oracle's pairs, then each target under atheris, then what was found.
+
+    FUZZ_MINUTES  CPU minutes for all targets together (20)
+    FUZZ_PAIRS    pairs against the oracle (200,000)
+    FUZZ_SEED     of both; today's date if it is not given
+
+New inputs go to .cache/fuzz/<target>/, where the next run begins; an input that breaks
+an invariant goes to .cache/fuzz/found/ and makes the exit status 1.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from rich.console import Console
+
+from fuzz import oracle_pairs
+from fuzz.seeds import seeds
+from fuzz.targets import ROOT, TARGETS
+
+CACHE = ROOT / ".cache" / "fuzz"
+FOUND = CACHE / "found"
+
+
+def grown(target: str) -> Path:
+    """The corpus that runs add to, with all that there is to begin with."""
+    folder = CACHE / target
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in seeds(target).items():
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def steer(target: str, minutes: float, seed: int, console: Console) -> bool:
+    """True if the target kept its invariant for that long."""
+    FOUND.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "fuzz.steer", target, str(minutes), grown(target), FOUND]
+    done = subprocess.run(
+        [*map(str, command), str(seed % (1 << 31))], cwd=ROOT, capture_output=True, text=True
+    )
+    if done.returncode == 0:
+        console.print(f"{target}: {done.stdout.strip()}", markup=False, highlight=False)
+        return True
+    console.print(done.stdout[-2000:], done.stderr[-4000:], markup=False, highlight=False)
+    console.print(f"{target}: exit status {done.returncode}; the input is in {FOUND}")
+    return False
+
+
+def main() -> int:
+    seed = int(os.environ.get("FUZZ_SEED") or oracle_pairs.seed_of_today())
+    pairs = int(os.environ.get("FUZZ_PAIRS") or 200_000)
+    minutes = float(os.environ.get("FUZZ_MINUTES") or 20)
+    console = Console()
+    console.print(f"seed {seed}: {pairs:,} pairs, {minutes:g} CPU minutes", highlight=False)
+    whole = [not pairs or oracle_pairs.report(oracle_pairs.run(pairs, seed, console), console)]
+    whole += [steer(target, minutes / len(TARGETS), seed, console) for target in TARGETS]
+    return 0 if all(whole) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
