@@ -24,7 +24,7 @@ from edge.decision import tables as t
 from edge.decision.arbitration import Page, exclusion
 from edge.decision.bundle import Bundle
 from edge.decision.errors import RequestError
-from edge.decision.guardrails import cart_of, guard, incentive_of
+from edge.decision.guardrails import NO_FLOOR, Cart, cart_of, floor_of, guard, incentive_of
 from edge.decision.reasons import ArmReason
 from edge.decision.request import UNKNOWN_ARM, unpack_request
 from edge.decision.request_json import encode_fields
@@ -80,12 +80,12 @@ def appraise(
     offer = bundle.tables.rung_offer[arm - 1]
     if not is_still_eligible(bundle, situation, offer):
         raise _refused(token, "its conditions do not hold for this cart")
-    page = _page(bundle, taken)
+    money = cart_of(bundle.tables, situation)
+    page = _page(bundle, money, taken)
     if reason := exclusion(bundle, page, offer):
         raise _refused(token, WORDS[reason])
-    money = cart_of(bundle.tables, situation)
     incentive = incentive_of(bundle, situation, money, arm)
-    if reason := guard(bundle.tables, money, arm, incentive, page.micros):
+    if reason := guard(bundle.tables, money, arm, incentive, page.micros, page.floor):
         raise _refused(token, WORDS[reason])
     assert incentive is not None  # guard refuses unknown costs
     free = bundle.notes.offers[offer].kind in COSTS_NO_DISCOUNT
@@ -121,10 +121,12 @@ def _attributes(bundle: Bundle, cart: CartFacts) -> dict[str, Any]:
     return {**cart.attributes, **money}
 
 
-def _page(bundle: Bundle, taken: Sequence[Taken]) -> Page:
+def _page(bundle: Bundle, money: Cart, taken: Sequence[Taken]) -> Page:
     page = Page([])
     for each in taken:
-        page.take(bundle.arm_rows.get(each.arm, UNKNOWN_ARM), each.cost_micros)
+        arm = bundle.arm_rows.get(each.arm, UNKNOWN_ARM)
+        floor = NO_FLOOR if arm == UNKNOWN_ARM else floor_of(bundle.tables, money, arm)
+        page.take(arm, each.cost_micros, floor)
     return page
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from . import tables as t
+from .guardrails import NO_FLOOR
 from .reasons import ArmReason
 from .request import UNKNOWN_ARM
 
@@ -23,16 +24,21 @@ if TYPE_CHECKING:
 
 
 class Page(Struct):
-    """Arms taken so far on one track, and what they may cost in micros (None: unknown)."""
+    """Arms taken so far on one track, what they may cost in micros (None: unknown), and
+    the highest margin floor among them.
+    """
 
     arms: list[int]
     micros: int | None = 0
+    floor: int = NO_FLOOR
 
-    def take(self, arm: int, incentive: int | None) -> None:
-        if arm:
-            self.arms.append(arm)
-            known = self.micros is not None and incentive is not None
-            self.micros = self.micros + incentive if known else None  # type: ignore[operator]
+    def take(self, arm: int, incentive: int | None, floor: int = NO_FLOOR) -> None:
+        if not arm:
+            return
+        self.arms.append(arm)
+        self.floor = max(self.floor, floor)
+        if self.micros is not None:
+            self.micros = None if incentive is None else self.micros + incentive
 
 
 def exclusion(bundle: Bundle, page: Page, offer: int) -> ArmReason:

@@ -58,19 +58,24 @@ def _computations(tables: Tables, rows: dict[str, int]) -> dict[str, int]:
 
 
 def _largest(tables: Tables) -> Largest:
-    head = tables.head
-    rate = _most(tables.rung_rate_ppm, tables.rung_ceiling_ppm, tables.rung_floor_ppm)
-    rate = max(rate, head[t.HEAD_MARGIN_PPM])
+    head, rates = tables.head, tables.rung_rate_ppm
     orders = {head[t.HEAD_VALUE], *tables.offer_scope}
     amount = max(head[t.HEAD_VALUE_OTHERWISE], *(_amount(tables, row) for row in orders))
-    share = amount * rate // MILLION + head[t.HEAD_MINOR]
+    margin = _share(tables, amount, head[t.HEAD_MARGIN_PPM])
+    incentive = _share(tables, amount, _most(rates))
+    limits = _most(tables.rung_ceiling_ppm, tables.rung_floor_ppm)
     return Largest(
         amount=amount,
-        margin=max(share, _amount(tables, head[t.HEAD_MARGIN])),
-        incentive=_most(tables.rung_fixed) + share + _most(tables.amount_micros),
+        margin=max(margin, _amount(tables, head[t.HEAD_MARGIN])),
+        incentive=_most(tables.rung_fixed) + incentive + _most(tables.amount_micros),
         handling=_most(tables.rung_handling),
-        rate_ppm=rate,
+        rate_ppm=max(_most(rates), limits, head[t.HEAD_MARGIN_PPM]),
     )
+
+
+def _share(tables: Tables, amount: int, rate_ppm: int) -> int:
+    """A percentage of the largest amount, rounded up."""
+    return amount * rate_ppm // MILLION + tables.head[t.HEAD_MINOR] if rate_ppm else 0
 
 
 def _amount(tables: Tables, attribute: int) -> int:

@@ -45,7 +45,7 @@ def arm_objection(visit: Visit, page: Page, arm: int) -> ArmReason:
     tables = visit.bundle.tables
     if tables.rung_key[arm - 1] in visit.manifest.paused_rungs:
         return ArmReason.ARM_PAUSED
-    return guard(tables, visit.cart, arm, visit.incentive(arm), page.micros)
+    return guard(tables, visit.cart, arm, visit.incentive(arm), page.micros, page.floor)
 
 
 def score_of(visit: Visit, slot: Slot, arm: int) -> int:

@@ -18,7 +18,32 @@ from .reasons import Reason
 from .request import Request
 
 DECIMAL_COMMA = frozenset(
-    "bg cs da de el es et fi fr hr hu is it lt lv nb nl pl pt ro sk sl sv tr".split()
+    [
+        "bg",
+        "cs",
+        "da",
+        "de",
+        "el",
+        "es",
+        "et",
+        "fi",
+        "fr",
+        "hr",
+        "hu",
+        "is",
+        "it",
+        "lt",
+        "lv",
+        "nb",
+        "nl",
+        "pl",
+        "pt",
+        "ro",
+        "sk",
+        "sl",
+        "sv",
+        "tr",
+    ]
 )
 
 

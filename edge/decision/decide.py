@@ -85,8 +85,8 @@ def decide_slot(visit: Visit, slot: Slot, shown: Page, ghost: Page) -> Row:
         on_shown = held_out_outcome(held_out, on_ghost)
     elif shown != ghost:
         on_shown = choose(visit, slot, shown)
-    ghost.take(on_ghost.track.arm, visit.incentive(on_ghost.track.arm))
-    shown.take(on_shown.track.arm, visit.incentive(on_shown.track.arm))
+    visit.take(ghost, on_ghost.track.arm)
+    visit.take(shown, on_shown.track.arm)
     return row_of(visit, slot, held_out, on_shown, on_ghost.track)
 
 

@@ -75,7 +75,7 @@ def explain(bundle: Bundle, manifest: ManifestBlock, request: Request) -> list[S
             for each in _explain_offer(visit, facts, slot, page, offer, row)
         ]
         explained.append(_slot(bundle, row, arms))
-        page.take(row.ghost.arm, visit.incentive(row.ghost.arm))
+        visit.take(page, row.ghost.arm)
     return explained
 
 
@@ -173,7 +173,7 @@ def _guardrail(visit: Visit, page: Page, arm: int, reason: ArmReason) -> str:
         ceiling = ceiling_of(visit.bundle.tables, visit.cart, arm) or 0
         return f"It costs {_money(incentive)}; at most {_money(ceiling)} is allowed."
     if reason == ArmReason.UNDER_FLOOR and incentive is not None:
-        floor = floor_of(visit.bundle.tables, visit.cart, arm) or 0
+        floor = max(floor_of(visit.bundle.tables, visit.cart, arm), page.floor)
         taken, margin = page.micros or 0, visit.cart.margin or 0
         return (
             f"The cart's margin of {_money(margin)} less {_money(incentive)} for this and "

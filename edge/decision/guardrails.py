@@ -5,7 +5,8 @@
 
     ceiling   incentive <= ceiling, and <= its share of the order value
     floor     margin of the cart - incentive - incentives already taken >= floor,
-              and >= its share of the order value
+              and >= its share of the order value; what is on the page already
+              keeps its floors, whatever is added
 
 The order value, the subtotal and the margin are attributes.  While the order value
 is absent (no cart yet), the shop's stated typical order stands in for it; while the
@@ -27,6 +28,9 @@ from .tables import Tables
 
 if TYPE_CHECKING:
     from .bundle import Bundle
+
+
+NO_CEILING, NO_FLOOR, UNKNOWN_FLOOR = t.SAFE, -t.SAFE, t.SAFE
 
 
 class Cart(Struct, frozen=True):
@@ -96,53 +100,60 @@ def _table_cost(tables: Tables, situation: Situation, table: int) -> int | None:
 
 
 def guard(
-    tables: Tables, cart: Cart, arm: int, incentive: int | None, taken_micros: int | None
+    tables: Tables,
+    cart: Cart,
+    arm: int,
+    incentive: int | None,
+    taken_micros: int | None,
+    taken_floor: int = NO_FLOOR,
 ) -> ArmReason:
     """CANDIDATE, or the first guardrail that this arm would break.
 
     `taken_micros`: incentives already taken on this page; None if one is unknown.
+    `taken_floor`: the highest floor among them: what is taken later must keep it, too.
     """
-    limits = tables.rung_limits[arm - 1]
     if incentive is None:
         return ArmReason.COST_UNKNOWN
-    if limits & (t.CEILING | t.CEILING_PPM):
-        ceiling = ceiling_of(tables, cart, arm)
-        if ceiling is None:
-            return ArmReason.COST_UNKNOWN
-        if incentive > ceiling:
-            return ArmReason.OVER_CEILING
-    if limits & (t.FLOOR | t.FLOOR_PPM):
-        floor = floor_of(tables, cart, arm)
-        if floor is None or cart.margin is None or taken_micros is None:
-            return ArmReason.COST_UNKNOWN
-        if cart.margin - incentive - taken_micros < floor:
-            return ArmReason.UNDER_FLOOR
-    return ArmReason.CANDIDATE
+    ceiling = ceiling_of(tables, cart, arm)
+    if ceiling is None:
+        return ArmReason.COST_UNKNOWN
+    if incentive > ceiling:
+        return ArmReason.OVER_CEILING
+    floor = max(floor_of(tables, cart, arm), taken_floor)
+    if floor == NO_FLOOR:
+        return ArmReason.CANDIDATE
+    if floor == UNKNOWN_FLOOR or cart.margin is None or taken_micros is None:
+        return ArmReason.COST_UNKNOWN
+    enough = cart.margin - incentive - taken_micros >= floor
+    return ArmReason.CANDIDATE if enough else ArmReason.UNDER_FLOOR
 
 
 def ceiling_of(tables: Tables, cart: Cart, arm: int) -> int | None:
-    """The most this arm may cost, in micros; None if it cannot be evaluated."""
+    """The most this arm may cost in micros (NO_CEILING: anything); None: not to be evaluated."""
     rung = arm - 1
-    limits, bounds = tables.rung_limits[rung], []
+    limits, ceiling = tables.rung_limits[rung], NO_CEILING
     if limits & t.CEILING:
-        bounds.append(tables.rung_ceiling[rung])
+        ceiling = tables.rung_ceiling[rung]
     if limits & t.CEILING_PPM:
         if cart.value is None:
             return None
         ppm = tables.rung_ceiling_ppm[rung]
-        bounds.append(share_of(cart.value, ppm, tables.head[t.HEAD_MINOR], t.DOWN))
-    return min(bounds)
+        ceiling = min(ceiling, share_of(cart.value, ppm, tables.head[t.HEAD_MINOR], t.DOWN))
+    return ceiling
 
 
-def floor_of(tables: Tables, cart: Cart, arm: int) -> int | None:
-    """The margin that must be left, in micros; None if it cannot be evaluated."""
+def floor_of(tables: Tables, cart: Cart, arm: int) -> int:
+    """The margin in micros that must be left while this arm is on the page.
+
+    NO_FLOOR if it asks for none, UNKNOWN_FLOOR if that cannot be evaluated.
+    """
     rung = arm - 1
-    limits, bounds = tables.rung_limits[rung], []
+    limits, floor = tables.rung_limits[rung], NO_FLOOR
     if limits & t.FLOOR:
-        bounds.append(tables.rung_floor[rung])
+        floor = tables.rung_floor[rung]
     if limits & t.FLOOR_PPM:
         if cart.value is None:
-            return None
+            return UNKNOWN_FLOOR
         ppm = tables.rung_floor_ppm[rung]
-        bounds.append(share_of(cart.value, ppm, tables.head[t.HEAD_MINOR], t.HALF_UP))
-    return max(bounds)
+        floor = max(floor, share_of(cart.value, ppm, tables.head[t.HEAD_MINOR], t.HALF_UP))
+    return floor

@@ -13,7 +13,7 @@ from . import tables as t
 from .arbitration import Page
 from .bundle import Bundle
 from .eligibility import offers_of
-from .guardrails import Cart, cart_of, incentive_of
+from .guardrails import NO_FLOOR, Cart, cart_of, floor_of, incentive_of
 from .hashing import word
 from .manifest import ManifestBlock
 from .request import CONTEXTUAL, NONE, UNKNOWN_ARM, Request
@@ -61,8 +61,14 @@ class Visit(Struct, kw_only=True):
         page = Page([])
         for taken in self.request.taken:
             arm = taken.arm if taken.arm <= self.bundle.rows["rung"] else UNKNOWN_ARM
-            page.take(arm, self.incentive(arm))
+            self.take(page, arm)
         return page
+
+    def take(self, page: Page, arm: int) -> None:
+        """Put an arm on the page, with its cost and its floor for this cart."""
+        known = 0 < arm <= self.bundle.rows["rung"]
+        floor = floor_of(self.bundle.tables, self.cart, arm) if known else NO_FLOOR
+        page.take(arm, self.incentive(arm), floor)
 
     def draw_words(self, slot: Slot) -> tuple[str, str, str]:
         """Key, salt and unit of this slot's words of chance."""
