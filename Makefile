@@ -1,5 +1,5 @@
 # Proffer.  The first two commands of a newcomer: `make demo`, `make test`.
-.PHONY: help demo test check clean
+.PHONY: help demo test check fuzz clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
@@ -17,6 +17,11 @@ check: ## ruff and pyright
 	@sh scripts/venv.sh test
 	@.venv/bin/ruff check .
 	@.venv/bin/pyright
+
+fuzz: ## hostile input and many generated rules, about an hour (FUZZ_MINUTES=20 FUZZ_PAIRS=200000 FUZZ_SEED=)
+	@sh scripts/venv.sh test
+	@.venv/bin/python -m pip install -qq --disable-pip-version-check --editable ".[fuzz]"
+	@.venv/bin/python -m fuzz.run
 
 clean: ## removes what was installed, built and cached; keeps ./var, the data of the demo
 	rm -rf .venv .cache node_modules build dist .pytest_cache .ruff_cache .hypothesis

@@ -3,6 +3,7 @@
     oracle_pairs  many more generated pairs than the tests compare with cel-python
     targets       decoders, each with the invariant that must hold for any bytes
     mutate        bundles that are wrong in one column instead of one byte
+    mutate_text   catalogs that are still YAML, with other numbers and names
     steer         one target under atheris, which follows coverage
     distil        the few inputs that between them reach what all of them reach
     run           everything, one after the other, within a budget of CPU minutes

@@ -10,14 +10,18 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
 from time import process_time
+from typing import Any
 
-import atheris
+atheris: Any = import_module("atheris")  # only the extra `fuzz` brings it
 
 with atheris.instrument_imports(include=["edge", "policy_compiler", "ruamel"]):
+    from fuzz.mutate import spoiled
+    from fuzz.mutate_text import spoiled_text
     from fuzz.targets import TARGETS
-
-from fuzz.mutate import spoiled
 
 SLOW_S = 5.0
 MEMORY_MB = 1536
@@ -53,12 +57,19 @@ class Run:
         os._exit(0)  # libFuzzer has no end of its own; what it found is written already
 
 
-def mutate_bundle(data: bytes, size_max_bytes: int, seed: int) -> bytes:
-    """Half of the time a whole bundle with a wrong column, else libFuzzer's own change."""
-    changed = spoiled(data, seed) if seed % 2 else None
-    if changed is None or len(changed) > size_max_bytes:
-        return atheris.Mutate(data, size_max_bytes)
-    return changed
+Spoiler = Callable[[bytes, int], bytes | None]
+SPOILERS: dict[str, Spoiler] = {"bundle": spoiled, "catalog": spoiled_text}
+
+
+def mutator(spoil: Spoiler) -> Callable[[bytes, int, int], bytes]:
+    def mutate(data: bytes, size_max_bytes: int, seed: int) -> bytes:
+        """Half of the time something whole with a wrong part, else libFuzzer's own change."""
+        changed = spoil(data, seed) if seed % 2 else None
+        if changed is None or len(changed) > size_max_bytes:
+            return atheris.Mutate(data, size_max_bytes)
+        return changed
+
+    return mutate
 
 
 def main() -> None:
@@ -73,9 +84,9 @@ def main() -> None:
         "-print_final_stats=0",
         "-verbosity=0",
     ]
-    more = {"custom_mutator": mutate_bundle} if name == "bundle" else {}
+    more = {"custom_mutator": mutator(SPOILERS[name])} if name in SPOILERS else {}
     if name == "catalog":
-        options.append(f"-dict={os.path.dirname(__file__)}/catalog.dict")
+        options.append(f"-dict={Path(__file__).with_name('catalog.dict')}")
     atheris.Setup([sys.argv[0], *options, corpus], run.one, **more)
     atheris.Fuzz()
 

@@ -60,10 +60,11 @@ def catalog(data: bytes) -> str:
     assert (source.catalog is None) == bool(errors)
     try:
         compile_source(source)
+        return ACCEPTED
     except CatalogRefused as refused:
-        assert any(found.severity == "error" for found in refused.diagnostics)
-        return REFUSED
-    return ACCEPTED
+        said = refused
+    assert any(found.severity == "error" for found in said.diagnostics)
+    return REFUSED
 
 
 # Invariant: any text gives an encoded request or a RequestError, nothing else; an encoded
@@ -133,7 +134,7 @@ def a_request_for(opened: Bundle) -> dict[str, Json]:
         "nonce": "n",
         "consent": "full",
         "now_s": NOW_S,
-        "placements": list(opened.placement_rows)[:64] or ["none"],
+        "placements": list[Json](opened.placement_rows)[:64] or ["none"],
         "attributes": dict(list(sent.items())[:64]),
         "state": {},
     }

@@ -174,6 +174,8 @@ class Placement(Strict, frozen=True, kw_only=True):
     holdout: Holdout = field(default_factory=Holdout)
     choice: Choice = field(default_factory=Choice)
     model: str | None = None
+    pages: list[str] = []
+    """Pages that it may stand on; empty means any.  A browser loads one page's part."""
 
 
 # --- models -----------------------------------------------------------------
@@ -182,17 +184,20 @@ class Placement(Strict, frozen=True, kw_only=True):
 class Term(Strict, frozen=True, kw_only=True):
     """One table of a scorecard, over an attribute or a crossed pair.
 
-    For a number, `bins` are ascending cut points: k cuts make k + 1 bins.  For
-    a string, `bins` are values, each a bin, and one more bin for all others.
-    For a boolean there are no `bins`: false, true.  One last bin stands for an
-    attribute that is absent, withheld or invalid.  `weights` has one number per
-    bin (row-major for a pair).  A term with `arms` holds weights per arm instead.
+    A number has `cuts`, ascending: k cuts make k + 1 bins.  A string has `values`,
+    each a bin, and one more bin for all others.  A boolean has neither: its bins are
+    false, true.  One last bin stands for an attribute that is absent, withheld or
+    invalid.  `weights` has one number per bin (row-major for a pair).  A term with
+    `arms` holds weights per arm instead.
     """
 
     attribute: str
-    bins: list[Decimal | str] = []
+    cuts: list[Decimal] = []
+    values: list[str] = []
     cross: str | None = None
-    cross_bins: list[Decimal | str] = []
+    """The other attribute of a crossed pair."""
+    cross_cuts: list[Decimal] = []
+    cross_values: list[str] = []
     role: Literal["base", "sensitivity", "arm"] = "base"
     weights: list[Decimal] = []
     arms: dict[str, list[Decimal]] = {}

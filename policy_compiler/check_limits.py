@@ -62,15 +62,16 @@ def _mentioned(report: Report, known: dict[str, Attribute]) -> Vocabulary:
                 vocabulary.mention_rule(node)
     for name, bins in _tables(report):
         if name in known and known[name].type in COMPARABLE:
-            mention_bins(vocabulary, name, _fitting(known[name], bins))
+            _mention(vocabulary, name, bins)
     return vocabulary
 
 
-def _fitting(attribute: Attribute, bins: list) -> list:
+def _mention(vocabulary: Vocabulary, name: str, bins: list) -> None:
     """Bins of the attribute's own kind; others have had their diagnostic."""
-    if attribute.type == "bool":
-        return []
-    return [each for each in bins if isinstance(each, str) == (attribute.type == "string")]
+    if vocabulary.attributes[name].type == "bool":
+        bins = []
+    cuts = [each for each in bins if not isinstance(each, str)]
+    mention_bins(vocabulary, name, cuts, [each for each in bins if isinstance(each, str)])
 
 
 def _tables(report: Report) -> Iterator[tuple[str, list]]:
@@ -82,9 +83,9 @@ def _tables(report: Report) -> Iterator[tuple[str, list]]:
             yield shop.economics.margin, []
     for model in report.parts.models.values():
         for term in model.terms:
-            yield term.attribute, term.bins
+            yield term.attribute, [*term.cuts, *term.values]
             if term.cross is not None:
-                yield term.cross, term.cross_bins
+                yield term.cross, [*term.cross_cuts, *term.cross_values]
     for placement in report.parts.placements.values():
         if placement.choice.segment is not None:
             yield placement.choice.segment, [*(placement.choice.allocation or {})]

@@ -120,12 +120,14 @@ def _check_model(report: Report, path: str, model: Model, arms: frozenset[str]) 
 
 
 def _check_term(report: Report, path: str, term: Term, arms: frozenset[str]) -> None:
-    size = _axis(report, f"{path}.attribute", f"{path}.bins", term.attribute, term.bins)
+    size = _axis(report, f"{path}.attribute", f"{path}.", term.attribute, term.cuts, term.values)
+    across_bins = (term.cross_cuts, term.cross_values)
     if term.cross is not None:
-        across = _axis(report, f"{path}.cross", f"{path}.cross_bins", term.cross, term.cross_bins)
+        across = _axis(report, f"{path}.cross", f"{path}.cross_", term.cross, *across_bins)
         size = size and across and size * across
-    elif term.cross_bins:
-        report.say("P320", f"{path}.cross_bins", "There are `cross_bins` but no `cross`.")
+    elif any(across_bins):
+        name = "cross_cuts" if term.cross_cuts else "cross_values"
+        report.say("P320", f"{path}.{name}", f"There are `{name}` but no `cross`.")
     if (term.role == "arm") != bool(term.arms) or (term.role == "arm") == bool(term.weights):
         help = "A term of role `arm` has `arms`, every other has `weights`."
         report.say("P320", path, f"The term's weights do not go with its role {term.role}.", help)
@@ -140,8 +142,13 @@ def _check_term(report: Report, path: str, term: Term, arms: frozenset[str]) -> 
             report.say("P320", where, f"There are {len(weights)} weights for {size} bins.")
 
 
-def _axis(report: Report, path: str, bins_path: str, name: str, bins: list) -> int:
-    """Number of bins along an attribute, the one for "missing" included; 0 if unknown."""
+def _axis(
+    report: Report, path: str, prefix: str, name: str, cuts: list[Decimal], values: list[str]
+) -> int:
+    """Number of bins along an attribute, the one for "missing" included; 0 if unknown.
+
+    `prefix` and `cuts` or `values` make the path of the bins.
+    """
     if not report.known("attributes", name, path):
         return 0
     attribute = report.attributes.get(name)
@@ -151,19 +158,20 @@ def _axis(report: Report, path: str, bins_path: str, name: str, bins: list) -> i
         report.say("P320", path, f"`{name}` is a set, which has no bins.", "Use another attribute.")
         return 0
     if attribute.type == "bool":
-        if bins:
-            report.say("P320", bins_path, "A boolean needs no bins: they are false, true.")
+        if cuts or values:
+            where = prefix + ("cuts" if cuts else "values")
+            report.say("P320", where, "A boolean needs no bins: they are false, true.")
         return 3
-    kind = str if attribute.type == "string" else Decimal
-    if any(not isinstance(each, kind) for each in bins):
-        wanted = "values" if kind is str else "numbers"
-        report.say("P320", bins_path, f"Bins of {described(attribute)} are {wanted}.")
+    kind, other = ("values", "cuts") if attribute.type == "string" else ("cuts", "values")
+    if values if kind == "cuts" else cuts:
+        message = f"Bins of {described(attribute)} are `{kind}`, not `{other}`."
+        report.say("P320", prefix + other, message, f"Write them as `{kind}`.")
         return 0
-    if attribute.type == "string":
-        _check_words(report, bins_path, name, attribute, bins)
+    if kind == "values":
+        _check_words(report, prefix + kind, name, attribute, values)
     else:
-        check_cuts(report, bins_path, attribute, bins, "P320")
-    return len(bins) + 2
+        check_cuts(report, prefix + kind, attribute, cuts, "P320")
+    return len(cuts) + len(values) + 2
 
 
 def _check_words(

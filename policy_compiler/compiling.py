@@ -6,6 +6,7 @@
     weigh          what learning found, over the priors       weigh.py
     project        the browser's part, if that is wanted      projecting.py
     plan_of        order, cells, clauses                      plan.py, lower.py
+    prove          what holds for every visitor and cart      proving.py
     emit           tables -> bytes                            emit.py
 
 Every stage is a pure function; every stage before the plan reports all it finds.
@@ -26,9 +27,9 @@ from policy_compiler.catalog import Catalog
 from policy_compiler.check import check_catalog
 from policy_compiler.diagnostics import CatalogRefused, Diagnostic, Place, errors_of, in_order, make
 from policy_compiler.emit import emit
-from policy_compiler.lower import NEVER
 from policy_compiler.plan import OfferTooWide, Plan, Tiers, plan_of
 from policy_compiler.projecting import LeftOut, project
+from policy_compiler.proving import prove, prove_bounds, prove_target
 from policy_compiler.rules import CheckedRules, check_rules
 from policy_compiler.source import Source, read_catalog
 from policy_compiler.weigh import Weights, weigh
@@ -75,8 +76,14 @@ def compile_source(
         catalog = projected.catalog
         found += [_edge_only(source, out) for out in projected.left_out]
     plan = _plan(source, catalog, rules, tiers, found)
-    found += _never_eligible(source, plan)
+    found += prove_bounds(source, plan)
+    if errors_of(found):
+        raise CatalogRefused(found)
+    found += prove(source, plan)
     data, bundle = _emit(source, plan, PROJECTIONS[projection], found)
+    found += prove_target(source, bundle, data, projection)
+    if errors_of(found):
+        raise CatalogRefused(found)
     return Compiled(data=data, bundle=bundle, plan=plan, diagnostics=tuple(in_order(found)))
 
 
@@ -120,13 +127,3 @@ def _place(source: Source, offer: str, field: str = "") -> tuple[Place, str]:
     index = next((i for i, known in enumerate(offers) if known.id == offer), 0)
     path = f"offers[{index}]" + (f".{field}" if field else "")
     return Place(*source.position(path)), path
-
-
-def _never_eligible(source: Source, plan: Plan) -> list[Diagnostic]:
-    """Offers whose whole rule lowered to no clause at all."""
-    never = [offer.id for offer in plan.offers if plan.clauses[offer.id] == NEVER]
-    found = []
-    for offer in never:
-        place, path = _place(source, offer)
-        found.append(make("P402", place, path, f"Offer `{offer}` can never be eligible."))
-    return found

@@ -32,7 +32,7 @@ class Broken:
 
 BROKEN: Final = Broken()
 
-_PLAIN_DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
+PLAIN_DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORDS: dict[Any, str] = {
     str: "text",
@@ -154,7 +154,7 @@ def _as_kind(node: Scalar, kind: Any, alone: bool) -> Any:
     if kind is Decimal and not isinstance(value, bool):
         if isinstance(value, int | Decimal):
             return Decimal(value)
-        if alone and isinstance(value, str) and _PLAIN_DECIMAL.fullmatch(value):
+        if alone and isinstance(value, str) and PLAIN_DECIMAL.fullmatch(value):
             return Decimal(value)
         return BROKEN
     try:

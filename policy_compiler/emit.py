@@ -19,7 +19,7 @@ from policy_compiler.catalog import Attribute, Catalog, Holdout, Offer, Placemen
 from policy_compiler.costs import cost_of, limits_of, micros, ppm_of_percent
 from policy_compiler.notes import notes_of
 from policy_compiler.plan import COUNTRY, Plan, arms_at, bounds_of, operands, segments_of
-from policy_compiler.scorecards import arms_of_key, bins_of, quantised, responses
+from policy_compiler.scorecards import arms_of_key, bins_of, bins_of_term, quantised, responses
 from policy_compiler.vocabulary import TYPES, Cells
 
 SOURCES = {"edge": t.EDGE, "signed": t.SIGNED, "client": t.CLIENT}
@@ -292,7 +292,7 @@ def _rungs(columns: Columns, plan: Plan, offer: Offer, row: int, rows: Mapping[s
         )
         if table := cost.table:
             cells, attribute = plan.cells[table.attribute], plan.attributes[table.attribute]
-            bins = bins_of(attribute, cells, table.cuts or list(table.values))
+            bins = bins_of(attribute, cells, table.cuts, table.values)
             rest = -1 if table.otherwise is None else micros(table.otherwise)
             amounts = [micros(c) for c in (table.costs or list(table.values.values()))]
             amounts += [rest] * (max(bins) + 1 - len(amounts))
@@ -355,12 +355,7 @@ def _models(columns: Columns, plan: Plan, rows: Mapping[str, int]) -> None:
             columns.add("bias", arm=arm, weight=quantised(biases[arm], model, unit))
         columns.head("model_bias", "bias_arm")
         for term in model.terms:
-            left = bins_of(plan.attributes[term.attribute], plan.cells[term.attribute], term.bins)
-            right = (
-                bins_of(plan.attributes[term.cross], plan.cells[term.cross], term.cross_bins)
-                if term.cross
-                else []
-            )
+            left, right = bins_of_term(term, plan.attributes, plan.cells)
             columns.add(
                 "term",
                 role=ROLES[term.role],

@@ -215,12 +215,12 @@ def _absorb(clauses: Clauses) -> Clauses:
     """Drop every clause that holds only where another one does."""
     kept: Clauses = []
     for clause in sorted(set(clauses), key=lambda each: (len(each), sorted(each))):
-        if not any(_implies(clause, other) for other in kept):
-            kept = [other for other in kept if not _implies(other, clause)] + [clause]
+        if not any(implies(clause, other) for other in kept):
+            kept = [other for other in kept if not implies(other, clause)] + [clause]
     return kept
 
 
-def _implies(clause: Clause, other: Clause) -> bool:
+def implies(clause: Clause, other: Clause) -> bool:
     """Whether `clause` holds only where `other` does (a sufficient test)."""
     return all(any(_narrower(a, b) for a in clause) for b in other)
 

@@ -161,7 +161,7 @@ def _mention_offer(vocabulary: Vocabulary, offer: Offer, rule: Node) -> None:
         vocabulary.mention_words(COUNTRY, offer.price_disclosure)
     for rung in offer.rungs:
         if table := rung.cost_table:
-            mention_bins(vocabulary, table.attribute, table.cuts or list(table.values))
+            mention_bins(vocabulary, table.attribute, table.cuts, table.values)
 
 
 def _used(vocabulary: Vocabulary, known: Mapping[str, Attribute]) -> list[str]:

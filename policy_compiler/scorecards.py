@@ -6,7 +6,7 @@ Weights of an `identity` model become score units, those of a `logistic` model s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
 from edge.decision import tables as t
@@ -16,38 +16,53 @@ from policy_compiler.vocabulary import Cells, Vocabulary
 LOGIT_STEPS = 64
 
 
-def number_of(attribute: Attribute, cut: Decimal | str) -> int:
+def number_of(attribute: Attribute, cut: Decimal) -> int:
     """A cut point in the attribute's integers."""
-    return int((Decimal(cut) * 10**attribute.scale).to_integral_value(ROUND_HALF_EVEN))
+    return int((cut * 10**attribute.scale).to_integral_value(ROUND_HALF_EVEN))
 
 
 def mention_term(vocabulary: Vocabulary, term: Term) -> None:
-    mention_bins(vocabulary, term.attribute, term.bins)
+    mention_bins(vocabulary, term.attribute, term.cuts, term.values)
     if term.cross is not None:
-        mention_bins(vocabulary, term.cross, term.cross_bins)
+        mention_bins(vocabulary, term.cross, term.cross_cuts, term.cross_values)
 
 
-def mention_bins(vocabulary: Vocabulary, name: str, bins: Sequence[Decimal | str]) -> None:
+def mention_bins(
+    vocabulary: Vocabulary, name: str, cuts: Sequence[Decimal], values: Iterable[str]
+) -> None:
+    """Mention what cuts an attribute into bins: `cuts` of a number, `values` of a string."""
     attribute = vocabulary.attributes[name]
     vocabulary.mention(name)
     if attribute.type == "string":
-        vocabulary.mention_words(name, [str(value) for value in bins])
+        vocabulary.mention_words(name, values)
     else:
-        vocabulary.mention_number(name, *(number_of(attribute, cut) for cut in bins))
+        vocabulary.mention_number(name, *(number_of(attribute, cut) for cut in cuts))
 
 
-def bins_of(attribute: Attribute, cells: Cells, bins: Sequence[Decimal | str]) -> list[int]:
+def bins_of(
+    attribute: Attribute, cells: Cells, cuts: Sequence[Decimal], values: Collection[str]
+) -> list[int]:
     """The bin of every cell, and of an attribute without value last."""
     if cells.type == t.BOOL:
         return [0, 1, 2]
-    other = len(bins) + 1
     if cells.type == t.STRING:
-        found = [len(bins)] * cells.count
-        for index, value in enumerate(bins):
-            found[cells.word(str(value)).bit_length() - 1] = index
-        return [*found, other]
-    cuts = [number_of(attribute, cut) for cut in bins]
-    return [sum(cut <= low for cut in cuts) for low in cells.lows()] + [other]
+        found = [len(values)] * cells.count
+        for index, value in enumerate(values):
+            found[cells.word(value).bit_length() - 1] = index
+        return [*found, len(values) + 1]
+    numbers = [number_of(attribute, cut) for cut in cuts]
+    return [sum(cut <= low for cut in numbers) for low in cells.lows()] + [len(cuts) + 1]
+
+
+def bins_of_term(
+    term: Term, attributes: Mapping[str, Attribute], cells: Mapping[str, Cells]
+) -> tuple[list[int], list[int]]:
+    """Bins of the term's attribute, and of the crossed one (none without)."""
+    left = bins_of(attributes[term.attribute], cells[term.attribute], term.cuts, term.values)
+    if term.cross is None:
+        return left, []
+    cross = (attributes[term.cross], cells[term.cross])
+    return left, bins_of(*cross, term.cross_cuts, term.cross_values)
 
 
 def quantised(weight: Decimal, model: Model, score_unit: Decimal) -> int:

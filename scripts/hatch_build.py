@@ -16,3 +16,5 @@ class Examples(BuildHookInterface[Any]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if version == "standard":
             build_data["force_include"]["examples"] = "policy_compiler/_examples"
+            # where the examples' editor comments look for it
+            build_data["force_include"]["schema"] = "policy_compiler/schema"

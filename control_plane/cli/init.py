@@ -10,8 +10,9 @@ import typer
 
 from control_plane.cli.files import write_bytes
 from control_plane.cli.terminal import Json, Plain, Refused, Terminal
+from policy_compiler.schema import SCHEMA_FILE, export
 
-STARTER = ("shop.yaml", "offers.yaml", "request.json")
+STARTER = ("shop.yaml", "offers.yaml", "request.json", SCHEMA_FILE)
 
 
 def init_command(
@@ -21,7 +22,8 @@ def init_command(
     json: Json = False,
     plain: Plain = False,
 ) -> None:
-    """Write a small starter catalog into FOLDER, and a request to try it with.
+    """Write a small starter catalog into FOLDER, a request to try it with, and the
+    schema that editors check the catalog by.
 
     Refuses a folder that has files of that name or any catalog already; nothing is changed then.
 
@@ -33,12 +35,17 @@ def init_command(
             f"{folder} holds {taken} already.", "Name another folder; nothing was changed."
         )
     for name in STARTER:
-        data = resources.files("control_plane.cli").joinpath("starter", name).read_bytes()
-        write_bytes(folder / name, data, "the file")
+        write_bytes(folder / name, _content(name), "the file")
     terminal.say(f"Wrote {', '.join(STARTER)} into {folder}.", "green")
     terminal.say(f"Next:  proffer compile {folder}")
     terminal.say(f"       proffer decide {folder} {folder / 'request.json'}")
     terminal.result({"folder": str(folder), "files": list(STARTER)})
+
+
+def _content(name: str) -> bytes:
+    if name == SCHEMA_FILE:
+        return export()
+    return resources.files("control_plane.cli").joinpath("starter", name).read_bytes()
 
 
 def _taken(folder: Path) -> str:
@@ -46,4 +53,5 @@ def _taken(folder: Path) -> str:
     if folder.is_file():
         return "a file of that name"
     there = sorted(path.name for path in folder.glob("*")) if folder.is_dir() else []
-    return next((n for n in there if n in STARTER or n.endswith((".yaml", ".yml"))), "")
+    catalogs = [name for name in there if name.endswith((".yaml", ".yml"))]
+    return next((name for name in [*catalogs, *there] if name in (*STARTER, *catalogs)), "")

@@ -18,33 +18,10 @@ from .reasons import Reason
 from .request import Request
 
 DECIMAL_COMMA = frozenset(
-    [
-        "bg",
-        "cs",
-        "da",
-        "de",
-        "el",
-        "es",
-        "et",
-        "fi",
-        "fr",
-        "hr",
-        "hu",
-        "is",
-        "it",
-        "lt",
-        "lv",
-        "nb",
-        "nl",
-        "pl",
-        "pt",
-        "ro",
-        "sk",
-        "sl",
-        "sv",
-        "tr",
-    ]
+    ["bg", "cs", "da", "de", "el", "es", "et", "fi", "fr", "hr", "hu", "is", "it"]
+    + ["lt", "lv", "nb", "nl", "pl", "pt", "ro", "sk", "sl", "sv", "tr"]
 )
+"""Languages whose numbers have a decimal comma."""
 
 
 class Shown(Struct, frozen=True, kw_only=True, omit_defaults=True):

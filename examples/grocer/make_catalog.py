@@ -27,6 +27,7 @@ PRIOR = 20
 WITHOUT = 0.02
 """Share of households that would have come for these goods without a coupon: a guess."""
 SENSITIVITY = 1.2
+EDITOR_COMMENT = "# yaml-language-server: $schema=../../../schema/catalog.schema.json"
 
 
 class Kind(Struct, frozen=True):
@@ -202,6 +203,7 @@ def believed(campaign: Campaign, all: list[Campaign]) -> float:
 
 def offers_yaml(type: str, campaigns: list[Campaign]) -> str:
     head = (
+        f"{EDITOR_COMMENT}\n"
         f"# Written by `python -m examples.grocer.make_catalog` from the year's tables.\n"
         f"# Campaigns of {type.lower()}; the comments are what the tables say.\n"
         f"offers:\n"
@@ -275,6 +277,7 @@ def applicable(campaign: Campaign) -> str:
 def models_yaml(campaigns: list[Campaign]) -> str:
     arms = "\n".join(f"      {c.offer}: {_weight(believed(c, campaigns)):.2f}" for c in campaigns)
     return f"""\
+{EDITOR_COMMENT}
 # Written by `python -m examples.grocer.make_catalog` from the year's tables.
 # Beliefs to start from: the data are not randomised.
 models:
@@ -288,10 +291,10 @@ models:
 {arms}
     terms:
       # Larger baskets are stock-up trips: such households come back for more.
-      - {{attribute: basket.lines, bins: [3, 6], weights: [0, 0.15, 0.30, 0]}}
+      - {{attribute: basket.lines, cuts: [3, 6], weights: [0, 0.15, 0.30, 0]}}
       # Size counts less for those who buy our own label anyway.
       - attribute: basket.private_share
-        bins: [0.40]
+        cuts: [0.40]
         role: sensitivity
         weights: [{SENSITIVITY}, 0.9, {SENSITIVITY}]
 """

@@ -18,7 +18,8 @@ from policy_compiler.diagnostics import CatalogRefused, errors_of
 from tests.policy_compiler.cel_conformance.adapting import Case, Variant, files, variants
 from tests.support.oracle import Answers, Policy
 from tests.support.parts import ROOT
-from tests.support.rule_generator import NOW_S, Context
+from tests.support.rule_generator import Context
+from tests.support.rule_inputs import NOW_S
 
 DOCUMENT = ROOT / "docs" / "reference" / "cel-conformance.md"
 FILES = files()

@@ -193,7 +193,7 @@ def test_a_models_weights_are_rounded_to_its_steps() -> None:
     terms = [
         Term(attribute="a.flag", weights=[Decimal("0.01"), Decimal("0.0155"), Decimal(-1)]),
         Term(
-            attribute="a.device", bins=["phone"], cross="a.total", cross_bins=[Decimal(50)],
+            attribute="a.device", values=["phone"], cross="a.total", cross_cuts=[Decimal(50)],
             role="arm", arms={"o": [Decimal(i) for i in range(9)]},
         ),
     ]  # fmt: skip

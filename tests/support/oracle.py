@@ -39,15 +39,8 @@ from edge.decision.situation import situate
 from policy_compiler.compiling import compile_source
 from policy_compiler.diagnostics import CatalogRefused
 from policy_compiler.source import source_of_objects
-from tests.support.rule_generator import (
-    ATTRIBUTES,
-    NAMED_RULES,
-    Context,
-    Meant,
-    Moment,
-    State,
-    rules_and_contexts,
-)
+from tests.support.rule_generator import Context, rules_and_contexts
+from tests.support.rule_inputs import ATTRIBUTES, NAMED_RULES, Meant, Moment, State
 
 # --- the oracle ---------------------------------------------------------------
 

@@ -347,11 +347,11 @@ def _model(random: Random, offers: list[Offer], link: str) -> Model:
     terms = [
         Term(attribute="a.flag", role="base", weights=[weight() for _ in range(3)]),
         Term(
-            attribute="a.total", bins=[Decimal(20), Decimal(80)], role="sensitivity",
+            attribute="a.total", cuts=[Decimal(20), Decimal(80)], role="sensitivity",
             weights=[weight() for _ in range(4)],
         ),
         Term(
-            attribute="a.device", bins=["phone"], cross="b.age", cross_bins=[Decimal(3600)],
+            attribute="a.device", values=["phone"], cross="b.age", cross_cuts=[Decimal(3600)],
             role="arm", arms={offers[0].id: [weight() for _ in range(9)]},
         ),
     ]  # fmt: skip

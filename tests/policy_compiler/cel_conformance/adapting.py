@@ -26,10 +26,10 @@ from msgspec import Struct
 
 from policy_compiler.cel import CelLibrary, Checked
 from policy_compiler.conditions import COMPARISONS, TEXT_TESTS
-from policy_compiler.extents import extent_of
+from policy_compiler.extents import Extent, extent_of
 from policy_compiler.syntax import Call, Expr, ListOf, Literal
 from policy_compiler.words import Words
-from tests.support.rule_generator import Json
+from tests.support.rule_inputs import Json
 
 FOLDER = Path(__file__).parent
 SCALE = 6
@@ -154,12 +154,10 @@ def _is_constant(expr: Expr) -> bool:
 
 
 def _strings(expr: ListOf) -> list[Json]:
+    """The list's elements if all are texts, else nothing."""
     values = [each.value for each in expr.elements if isinstance(each, Literal)]
-    return [each for each in values if isinstance(each, str)] if _all_strings(values) else []
-
-
-def _all_strings(values: list[object]) -> bool:
-    return all(isinstance(each, str) for each in values)
+    texts: list[Json] = [value for value in values if isinstance(value, str)]
+    return texts if len(texts) == len(values) else []
 
 
 def _with(text: str, words: Words, constant: Expr, expected: bool | None) -> Iterator[Variant]:
@@ -203,7 +201,7 @@ def _replaced(
 
 def _logical(text: str, words: Words, expr: Expr, expected: bool | None, *, bind: bool) -> Variant:
     rule = text
-    for start, end, name in sorted(_substitutes(expr, words, bind), reverse=True):
+    for (start, end), name in sorted(_substitutes(expr, words, bind), reverse=True):
         rule = rule[:start] + name + rule[end:]
     names = ("x.yes", "x.no") if bind else ()
     attributes: dict[str, dict[str, object]] = {name: {"type": "bool"} for name in names}
@@ -211,13 +209,13 @@ def _logical(text: str, words: Words, expr: Expr, expected: bool | None, *, bind
     return Variant(rule, attributes, {name: name == "x.yes" for name in names}, expected)
 
 
-def _substitutes(expr: Expr, words: Words, bind: bool) -> Iterator[tuple[int, int, str]]:
+def _substitutes(expr: Expr, words: Words, bind: bool) -> Iterator[tuple[Extent, str]]:
     """Spans and what stands there instead."""
     match expr:
         case Call(function="_/_"):
-            yield (*extent_of(expr, words), "x.none")
+            yield extent_of(expr, words), "x.none"
         case Call():
             for part in expr.args:
                 yield from _substitutes(part, words, bind)
         case Literal(value=bool()) if bind:
-            yield (*extent_of(expr, words), "x.yes" if expr.value else "x.no")
+            yield extent_of(expr, words), "x.yes" if expr.value else "x.no"
