@@ -3,6 +3,7 @@
     check_attributes   declarations that make sense alone and together
     check_placements   places, choices, models
     check_offers       offers, rungs, windows, creatives
+    check_placeholders numbers that creatives speak of
     check_use          who may use which attribute: protected, purpose, re-checks
     check_limits       sizes
 
@@ -11,7 +12,7 @@ stops another.  References to objects that are there but broken are no errors:
 the broken object has its own diagnostic.
 
 Not here: that rules can ever be true, guardrails can ever be met and integers
-stay in bounds, which is proved on the lowered policy.
+stay in bounds, which is proved on the lowered policy (`proving.py`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from .catalog import Currency, Shop
 from .check_attributes import check_attributes
 from .check_limits import check_limits
 from .check_offers import check_offers
+from .check_placeholders import check_placeholders
 from .check_placements import check_placements
 from .check_use import check_use
 from .checks_shared import check_holdout, check_money_attribute, check_zone
@@ -48,6 +50,7 @@ def check_catalog(source: Source, rules: CheckedRules) -> list[Diagnostic]:
     check_attributes(report)
     check_placements(report)
     check_offers(report)
+    check_placeholders(report)
     check_use(report)
     check_limits(report)
     return in_order(report.found)

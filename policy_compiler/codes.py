@@ -295,6 +295,12 @@ CODES: dict[str, Code] = {
         " characters.",
         "Remove the character, or write something.",
     ),
+    "P324": Code(
+        "Placeholder without a value",
+        "Texts may hold {percent}, {amount}, {cap}, {points} and {months}; each stands for the"
+        " rung's own number, and visitors would read a placeholder that has none.",
+        "Remove the placeholder, or give every rung of the offer that number.",
+    ),
     # --- P4xx: the lowered policy ---------------------------------------------
     "P401": Code(
         "Rule too wide",
@@ -311,6 +317,70 @@ CODES: dict[str, Code] = {
         "Policy cannot be written",
         "The policy's numbers do not fit the bundle's format.",
         "Make the amounts, weights or numbers of objects that the message names smaller.",
+    ),
+    "P404": Code(
+        "Integer leaves the exact range",
+        "A decision computes in integers below 2^53, which Python, JavaScript and C hold alike;"
+        " scores have 2^24 steps. Beyond that, runtimes would disagree.",
+        "Write at most the largest safe number, or lower what it is multiplied with.",
+    ),
+    "P405": Code(
+        "Shadowed offer",
+        "Whenever this offer may be shown, another one may be shown too and is worth more; that"
+        " follows from their rules, windows and constant scores.",
+        "Widen its rule, raise its worth, or remove it. Nothing is blocked: pausing the other"
+        " offer changes it.",
+        severity="warning",
+    ),
+    "P406": Code(
+        "Exclusivity does not hold together",
+        "Of a group's offers at most one is shown on a page. A group of one excludes nothing,"
+        " and offers of one group that stack differently exclude different others.",
+        "Give the group a second offer or remove it; give its offers one `stackable`.",
+        severity="note",
+    ),
+    "P407": Code(
+        "A stack goes under a floor",
+        "A margin floor is checked when its offer is taken; a stackable offer without a floor"
+        " that is taken afterwards may lower the margin further.",
+        "Give the later offer a floor, put both into one group, or rank its placement first.",
+        severity="warning",
+    ),
+    "P408": Code(
+        "Guardrails always fail",
+        "For every cart that the offer's rule admits, every rung breaks a guardrail.",
+        "Compare the costs of the rungs with the guardrails and the margin, or pause the offer.",
+        severity="warning",
+    ),
+    "P409": Code(
+        "Unreachable rung",
+        "For every cart that the offer's rule admits, this rung breaks a guardrail.",
+        "Lower what the rung costs, loosen the guardrail, or remove the rung.",
+        severity="warning",
+    ),
+    "P410": Code(
+        "Guardrail that nothing can break",
+        "For every cart that the offer's rule admits, every reachable rung keeps it.",
+        "Nothing needs to be done; if it was meant to bind, tighten it.",
+        severity="note",
+    ),
+    "P411": Code(
+        "Worst stack on one cart",
+        "Stackable offers add up on one page; this is the most that they may cost together.",
+        "Nothing needs to be done; put offers into one group if it is too much.",
+        severity="note",
+    ),
+    "P412": Code(
+        "Over an advised limit",
+        "The target still works, but slower than promised; docs/reference/limits.md has the table.",
+        "Do what the message names.",
+        severity="warning",
+    ),
+    "P413": Code(
+        "Over a hard limit",
+        "Beyond it the target cannot be promised to decide at all; docs/reference/limits.md has"
+        " the table.",
+        "Do what the message names.",
     ),
     # --- P5xx: projections ----------------------------------------------------
     "P501": Code(

@@ -31,6 +31,7 @@ from policy_compiler.plan import OfferTooWide, Plan, Tiers, plan_of
 from policy_compiler.projecting import LeftOut, project
 from policy_compiler.proving import prove, prove_bounds, prove_target
 from policy_compiler.rules import CheckedRules, check_rules
+from policy_compiler.slicing import cut, pages_of
 from policy_compiler.source import Source, read_catalog
 from policy_compiler.weigh import Weights, weigh
 
@@ -58,10 +59,30 @@ def compile_catalog(
     return compile_source(read_catalog(folder), weights=weights, projection=projection)
 
 
+def compile_slices(folder: Path, *, weights: Weights | None = None) -> dict[str, Compiled]:
+    """The browser's bundle of every page, by slice.  Raises `CatalogRefused`."""
+    source = read_catalog(folder)
+    placements = source.catalog.placements if source.catalog else {}
+    names = [page.name for page in pages_of(placements)] or [None]
+    compiled = {
+        name: compile_source(source, weights=weights, projection="browser", slice=name)
+        for name in names
+    }
+    return {name: each for name, each in compiled.items() if name is not None}
+
+
 def compile_source(
-    source: Source, *, weights: Weights | None = None, projection: str = "edge"
+    source: Source,
+    *,
+    weights: Weights | None = None,
+    projection: str = "edge",
+    slice: str | None = None,
 ) -> Compiled:
-    """The same, for files that were read already."""
+    """The same, for files that were read already.
+
+    `slice` names a part of the browser's projection (`slicing.py`); without one it holds
+    all pages.  Raises `UnknownSlice`.
+    """
     rules = check_rules(source)
     found = [*source.diagnostics, *rules.diagnostics, *check_catalog(source, rules)]
     if source.catalog is None or errors_of(found):
@@ -72,8 +93,8 @@ def compile_source(
         for offer, rule in rules.offers.items()
     }
     if projection == "browser":
-        projected = project(catalog, tiers, rules.derived)
-        catalog = projected.catalog
+        projected = project(catalog if slice is None else cut(catalog, slice), tiers, rules.derived)
+        catalog, tiers = projected.catalog, projected.tiers
         found += [_edge_only(source, out) for out in projected.left_out]
     plan = _plan(source, catalog, rules, tiers, found)
     found += prove_bounds(source, plan)

@@ -3,8 +3,8 @@
 What runs in a page can be read in the page.  So a browser bundle holds no cost, no
 margin, no score, no budget and no confidential attribute: placements that choose by
 `greedy` over a fixed order or by `allocation`, and of their offers those whose
-guardrails hold for every cart, proved here.  Everything else is *edge-only* and is
-named, with the reason.
+guardrails hold for every cart, or from a published order value on (`thresholds.py`).
+Everything else is *edge-only* and is named, with the reason.
 
 It is a different policy with its own digest and need not decide like the edge's.
 """
@@ -20,7 +20,6 @@ from msgspec import Struct
 from policy_compiler.catalog import (
     Attribute,
     Catalog,
-    CostTable,
     Economics,
     Guardrails,
     Model,
@@ -29,8 +28,8 @@ from policy_compiler.catalog import (
     Redemption,
     Rung,
 )
-from policy_compiler.costs import cost_of
 from policy_compiler.plan import Tiers
+from policy_compiler.thresholds import Public, without_guardrails
 from policy_compiler.tree import And, Conditional, Constant, Node, Not, Or
 
 
@@ -43,8 +42,11 @@ class LeftOut(Struct, frozen=True):
 
 
 class Projected(Struct, frozen=True):
+    """`tiers`: the offers' rules, with the thresholds that stand for guardrails."""
+
     catalog: Catalog
     left_out: tuple[LeftOut, ...] = ()
+    tiers: dict[str, Tiers] = {}
 
 
 def project(
@@ -59,15 +61,25 @@ def project(
             out.append(LeftOut("placement", name, why))
         else:
             placements[name] = placement
-    offers = []
+    offers, rules = [], {}
     for offer in catalog.offers:
-        if why := _edge_only_offer(offer, placements, tiers[offer.id], known):
-            out.append(LeftOut("offer", offer.id, why))
+        why = _edge_only_offer(offer, placements, tiers[offer.id], known)
+        public = Public() if why else without_guardrails(catalog, offer, tiers[offer.id], known)
+        if why or public.refused:
+            out.append(LeftOut("offer", offer.id, why or public.refused))
         else:
             offers.append(_public(offer, placements))
+            rules[offer.id] = _with_threshold(tiers[offer.id], public.rule)
     kept = {offer.id for offer in offers}
     ranked = {n: _ranked(catalog, n, placement, kept) for n, placement in placements.items()}
-    return Projected(_assemble(catalog, placements, offers, ranked), tuple(out))
+    return Projected(_assemble(catalog, placements, offers, ranked), tuple(out), rules)
+
+
+def _with_threshold(tiers: Tiers, rule: Node | None) -> Tiers:
+    if rule is None:
+        return tiers
+    parts = (rule,) if tiers.applicable is None else (tiers.applicable, rule)
+    return msgspec.structs.replace(tiers, applicable=And(parts=parts))
 
 
 def _edge_only_placement(
@@ -97,36 +109,7 @@ def _edge_only_offer(
     for name in attributes_in(tiers.whole()):
         if _confidential(known, name):
             return f"its rule reads the confidential `{name}`"
-    guards = offer.guardrails
-    if guards.margin_floor is not None or guards.margin_floor_percent is not None:
-        return "its margin floor cannot be shown to hold for every cart"
-    if guards.ceiling_percent is not None:
-        return "its ceiling is a share of the cart"
-    if any(not _within(offer, rung) for rung in offer.rungs):
-        return "the cost of a rung is not bounded by its ceiling"
     return ""
-
-
-def _within(offer: Offer, rung: Rung) -> bool:
-    """Whether the rung costs at most the ceiling for every cart there could be."""
-    ceiling, cost = offer.guardrails.ceiling, cost_of(offer, rung)
-    if ceiling is None:
-        return True
-    limit = ceiling * 1_000_000
-    if cost.most is not None:
-        return cost.most <= limit
-    if (extra := _worst(cost.table)) is None:
-        return False
-    return cost.rate_ppm == 0 and cost.fixed + extra * 1_000_000 <= limit
-
-
-def _worst(table: CostTable | None) -> Decimal | None:
-    """The most a table may ask for; None if it has no answer for some carts."""
-    if table is None:
-        return Decimal(0)
-    if table.otherwise is None:
-        return None
-    return max([*table.costs, *table.values.values(), table.otherwise])
 
 
 def attributes_in(node: Node) -> Iterator[str]:

@@ -46,6 +46,10 @@ def compile_command(
         Literal["edge", "browser"],
         typer.Option(help="edge: whole; browser: what visitors may read."),
     ] = "edge",
+    slice: Annotated[
+        str | None,
+        typer.Option("--slice", help="Only one page's part of the browser's projection."),
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Only check; write nothing.")] = False,
     json: Json = False,
     plain: Plain = False,
@@ -58,8 +62,10 @@ def compile_command(
     Exit codes: 0 compiled; 1 the catalog was refused; 3 a file cannot be read or written.
     """
     terminal = Terminal(json, plain)
+    if slice is not None and projection != "browser":
+        raise typer.BadParameter("only the browser's projection has slices", param_hint="--slice")
     with terminal.busy(f"compiling {folder}"):
-        compiled = compile_folder(folder, projection)
+        compiled = compile_folder(folder, projection, slice)
     if compiled.diagnostics:
         terminal.note(render_all(compiled.diagnostics, read_catalog(folder).texts), "yellow")
     target = None if check else output or Path(OUTPUTS[projection])

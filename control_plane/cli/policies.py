@@ -24,6 +24,7 @@ from edge.decision.manifest import ManifestBlock, unpack_manifest
 from edge.decision.trust import Trusted
 from policy_compiler.compiling import Compiled, compile_source
 from policy_compiler.diagnostics import CatalogRefused, render_all
+from policy_compiler.slicing import UnknownSlice
 from policy_compiler.source import read_catalog
 
 HOUR_S, DAY_S = 3_600, 86_400
@@ -75,11 +76,15 @@ def load_bundle(file: Path) -> Bundle:
         raise Unusable(f"{file} cannot be read: {error.strerror}.", "Check the path.") from None
 
 
-def compile_folder(folder: Path, projection: str = "edge") -> Compiled:
-    """Raises `Refused` with diagnostics and their excerpts."""
+def compile_folder(folder: Path, projection: str = "edge", slice: str | None = None) -> Compiled:
+    """Raises `Refused` with diagnostics and their excerpts, `Unusable` for an unknown slice."""
     source = read_catalog(folder)
     try:
-        return compile_source(source, projection=projection)
+        return compile_source(source, projection=projection, slice=slice)
+    except UnknownSlice as unknown:
+        raise Unusable(
+            f"{folder}: {unknown}.", "Slices are the pages that placements name, and `site`."
+        ) from None
     except CatalogRefused as refused:
         raise Refused(
             f"{folder} was not compiled: {str(refused).split(';')[0]}.",

@@ -205,8 +205,8 @@ def test_the_style_sheet_prints_the_size_that_a_rung_really_has(catalog: Catalog
 # --- what its visitors get ------------------------------------------------------
 
 
-def test_it_compiles_without_a_single_remark(compiled: Compiled) -> None:
-    assert compiled.diagnostics == ()
+def test_it_compiles_with_notes_at_most(compiled: Compiled) -> None:
+    assert [found for found in compiled.diagnostics if found.severity != "note"] == []
 
 
 def test_a_few_offers_of_the_home_page_may_be_decided_in_a_browser() -> None:

@@ -1,0 +1,265 @@
+"""What interval analysis over costs and margins proves (`carts.py`), told to the author.
+
+    always-failing guardrails   no cart can be given any rung of the offer
+    unreachable rungs           no cart can be given this rung
+    idle guardrails             no cart that the rule admits can break it: a note
+    the worst stack             what one cart may cost where offers combine: a note
+    a floor that later offers   the floor is checked when an offer is taken, and what is
+    go under                    taken after it may take the margin below
+
+Claims hold for every cart that the offer's rule admits; nothing is claimed that the
+analysis cannot prove.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from policy_compiler.carts import (
+    NOTHING,
+    Carts,
+    Guard,
+    Slack,
+    Span,
+    carts_of,
+    guards_of,
+    least_of,
+    price_of,
+    slack_of,
+    verdict,
+)
+from policy_compiler.catalog import Offer, Rung
+from policy_compiler.check_bounds import Finding, units
+from policy_compiler.costs import micros
+from policy_compiler.lower import NEVER
+from policy_compiler.plan import Plan
+from policy_compiler.slicing import Page, pages_of
+
+ENDS_MAX = 64
+"""Order values at which a stack is priced."""
+
+
+class Findings(Struct, frozen=True):
+    failing: list[Finding]
+    unreachable: list[Finding]
+    idle: list[Finding]
+    stacks: list[Finding]
+    undercut: list[Finding]
+
+
+def check_costs(plan: Plan, index: dict[str, int]) -> Findings:
+    """`index`: where each offer stands in the author's list."""
+    found = Findings([], [], [], [], [])
+    if not plan.catalog.shop.economics.order_value:
+        return found
+    live = [o for o in plan.offers if not o.paused and plan.clauses[o.id] != NEVER]
+    for offer in live:
+        _check_guards(plan, offer, f"offers[{index[offer.id]}]", found)
+    for page in pages_of(plan.placements):
+        stack = [o for o in live if o.stackable and set(o.placements) & set(page.placements)]
+        found.stacks.extend(_worst_stack(plan, page, stack))
+        found.undercut.extend(_undercut(plan, page, stack, index))
+    return found
+
+
+def carts_for(plan: Plan, offer: Offer, taken: Span = NOTHING) -> Carts:
+    clauses = plan.clauses[offer.id]
+    return carts_of(plan.catalog, plan.attributes, plan.cells, offer, clauses, taken)
+
+
+def _check_guards(plan: Plan, offer: Offer, path: str, found: Findings) -> None:
+    guards = guards_of(offer)
+    if not guards:
+        return
+    carts = carts_for(plan, offer)
+    if not (carts.spans or carts.absent):
+        return
+    failing = [_failing(carts, offer, rung, guards) for rung in offer.rungs]
+    if all(failing):
+        message = f"No cart can be given `{offer.id}`: {failing[0]} for {told(carts)}."
+        found.failing.append(Finding(f"{path}.guardrails", message))
+        return
+    for at, guard in enumerate(failing):
+        if guard:
+            rung = offer.rungs[at]
+            message = f"No cart can be given `{offer.id}/{rung.id}`: {guard} for {told(carts)}."
+            found.unreachable.append(Finding(f"{path}.rungs[{at}]", message))
+    reachable = [rung for rung, guard in zip(offer.rungs, failing, strict=True) if not guard]
+    found.idle.extend(_idle(plan, offer, path, reachable, guards))
+
+
+def _failing(carts: Carts, offer: Offer, rung: Rung, guards: list[Guard]) -> str:
+    """What stands against the rung in every cart; empty if something passes, or may."""
+    slacks = {guard: slack_of(offer, rung, guard, carts.till) for guard in guards}
+    for guard, slack in slacks.items():
+        if verdict(carts, slack) == "never":
+            return f"`{guard}` {getattr(offer.guardrails, guard)} fails"
+    together = least_of(list(slacks.values()))
+    if len(slacks) > 1 and verdict(carts, together) == "never":
+        return "one or the other guardrail fails"
+    return ""
+
+
+def _idle(
+    plan: Plan, offer: Offer, path: str, rungs: list[Rung], guards: list[Guard]
+) -> Iterator[Finding]:
+    others = (o for o in plan.offers if o.stackable and o.id != offer.id)
+    worst = sum(_dearest(plan, other) for other in others) if offer.stackable else 0
+    carts = carts_for(plan, offer, Span(0, worst))
+    for guard in guards:
+        slacks = [slack_of(offer, rung, guard, carts.till) for rung in rungs]
+        if all(verdict(carts, slack) == "always" for slack in slacks):
+            names = ", ".join(f"`{offer.id}/{rung.id}`" for rung in rungs)
+            limit = getattr(offer.guardrails, guard)
+            message = f"No decision can break `{guard}` {limit}: {names} keep it for {told(carts)}."
+            yield Finding(f"{path}.guardrails.{guard}", message)
+
+
+def told(carts: Carts) -> str:
+    """The carts in words: from where to where."""
+    ends = [(units(low * carts.step), units(high * carts.step)) for low, high in carts.spans]
+    spans = [f"{low} to {high}" for low, high in ends]
+    if not spans:
+        return "a visitor without a cart"
+    more = f" and {len(spans) - 3} further ranges" if len(spans) > 3 else ""
+    absent = ", or without a cart" if carts.absent else ""
+    return f"every cart of {', '.join(spans[:3])}{more}{absent}"
+
+
+# --- stacks -----------------------------------------------------------------------
+
+
+class Stack(Struct, frozen=True):
+    """What offers may cost together in one cart, in micros of its order value."""
+
+    cost: int = 0
+    value: int = 0
+    parts: tuple[tuple[str, int], ...] = ()
+
+
+def _worst_stack(plan: Plan, page: Page, offers: list[Offer]) -> Iterator[Finding]:
+    if len(offers) < 2:
+        return
+    carts = {offer.id: carts_for(plan, offer) for offer in offers}
+    slots = sum(plan.placements[name].slots for name in page.placements)
+    worst = max(
+        (_stack_at(offers, carts, value, slots) for value in _ends(carts)),
+        key=lambda stack: stack.cost,
+        default=Stack(),
+    )
+    if len(worst.parts) < 2:
+        return
+    listed = ", ".join(f"`{name}` {units(cost)}" for name, cost in worst.parts)
+    message = (
+        f"On {page.told}, one cart of {units(worst.value)} may be given offers that cost"
+        f" {units(worst.cost)} together: {listed}."
+    )
+    yield Finding("placements", message)
+
+
+def _ends(carts: dict[str, Carts]) -> list[int]:
+    """Largest order values of every range: costs rise with it, so a worst cart is one of them."""
+    ends = {high * each.step for each in carts.values() for _, high in each.spans}
+    ends |= {each.till.otherwise for each in carts.values() if each.absent}
+    return sorted(ends)[-ENDS_MAX:]
+
+
+def _stack_at(offers: list[Offer], carts: dict[str, Carts], value: int, slots: int) -> Stack:
+    """The dearest offers for a cart: one of each group, as many as there are slots."""
+    dearest: dict[str, tuple[int, str]] = {}
+    for offer in offers:
+        if _admits(carts[offer.id], value):
+            cost, rung = _dearest_at(carts[offer.id], offer, value)
+            key = f"group/{offer.group}" if offer.group else f"offer/{offer.id}"
+            dearest[key] = max(dearest.get(key, (0, "")), (cost, f"{offer.id}/{rung}"))
+    chosen = sorted((each for each in dearest.values() if each[0]), reverse=True)[:slots]
+    parts = tuple((name, cost) for cost, name in chosen)
+    return Stack(sum(cost for cost, _ in chosen), value, parts)
+
+
+def _admits(carts: Carts, value: int) -> bool:
+    number = value // carts.step
+    inside = any(low <= number <= high for low, high in carts.spans)
+    return inside or (carts.absent and value == carts.till.otherwise)
+
+
+def _dearest_at(carts: Carts, offer: Offer, value: int) -> tuple[int, str]:
+    """The dearest rung that keeps its guardrails there."""
+    box, found = carts.box(value, value), [(0, "")]
+    for rung in offer.rungs:
+        slacks = _slacks(carts, offer, rung)
+        if all(slack(box).high >= 0 for slack in slacks):
+            found.append((price_of(offer, rung).span(carts.till, box.base).high, rung.id))
+    return max(found)
+
+
+def _slacks(carts: Carts, offer: Offer, rung: Rung) -> list[Slack]:
+    return [slack_of(offer, rung, guard, carts.till) for guard in guards_of(offer)]
+
+
+def _dearest(plan: Plan, offer: Offer) -> int:
+    """The most that the offer may cost in any cart, whatever its guardrails say."""
+    carts = carts_for(plan, offer)
+    prices = [price_of(offer, rung) for rung in offer.rungs]
+    spans = [p.span(carts.till, box.base) for p in prices for box in carts.boxes()]
+    return max((span.high for span in spans), default=0)
+
+
+# --- floors that later offers go under ------------------------------------------------
+
+
+def _undercut(
+    plan: Plan, page: Page, offers: list[Offer], index: dict[str, int]
+) -> Iterator[Finding]:
+    carts = {offer.id: carts_for(plan, offer) for offer in offers}
+    free = [o for o in offers if _floorless(o)][:ENDS_MAX]
+    for first in [o for o in offers if o.guardrails.margin_floor is not None][:ENDS_MAX]:
+        for later in free:
+            if _combine(first, later) and _after(plan, page, first, later):
+                yield from _broken(carts, first, later, page, index)
+                break
+
+
+def _floorless(offer: Offer) -> bool:
+    guards = offer.guardrails
+    return guards.margin_floor is None and guards.margin_floor_percent is None
+
+
+def _combine(a: Offer, b: Offer) -> bool:
+    return a.id != b.id and (a.group is None or a.group != b.group)
+
+
+def _after(plan: Plan, page: Page, first: Offer, later: Offer) -> bool:
+    """Whether a slot of the later offer is filled after one of the first."""
+
+    def places(offer: Offer) -> list[tuple[int, str]]:
+        names = set(offer.placements) & set(page.placements)
+        return [(plan.placements[name].rank, name) for name in names]
+
+    begins, ends = min(places(first)), max(places(later))
+    return begins < ends or (begins == ends and plan.placements[begins[1]].slots > 1)
+
+
+def _broken(
+    carts: dict[str, Carts], first: Offer, later: Offer, page: Page, index: dict[str, int]
+) -> Iterator[Finding]:
+    floor = micros(first.guardrails.margin_floor or 0)  # type: ignore[arg-type]
+    mine = carts[first.id]
+    if not (mine.exact and carts[later.id].exact):
+        return
+    for value in _ends({first.id: mine, later.id: carts[later.id]}):
+        if not (_admits(mine, value) and _admits(carts[later.id], value)):
+            continue
+        own, rung = _dearest_at(mine, first, value)
+        more, other = _dearest_at(carts[later.id], later, value)
+        left = mine.box(value, value).margin.low - own - more
+        if rung and other and left < floor:
+            message = (
+                f"`{later.id}/{other}` may be taken after `{first.id}/{rung}` on {page.told}: a"
+                f" cart of {units(value)} then keeps a margin of {units(left)}, less than the"
+                f" floor of {units(floor)}."
+            )
+            yield Finding(f"offers[{index[first.id]}].guardrails.margin_floor", message)
+            return

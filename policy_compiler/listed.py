@@ -1,0 +1,108 @@
+"""What a policy holds, in words that a merchant reads: the Structs of a listing.
+
+`explain.py` makes them from a bundle, `diff.py` compares them, the command line prints
+them.  Money is text in the shop's currency, shares are text in percent, times are Unix
+seconds; a list of words is empty where there is nothing to say.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from edge.decision.rule import Node
+
+
+class RungListed(Struct, frozen=True, kw_only=True):
+    """One size.  `costs` is the cost formula in words."""
+
+    id: str
+    costs: str
+    limits: list[str]
+    depth: str
+
+
+class OfferListed(Struct, frozen=True, kw_only=True):
+    """None as a time: unbounded.  `rules` holds the parts of a tier that must all be true."""
+
+    id: str
+    title: str
+    kind: str
+    placements: list[str]
+    rungs: list[RungListed]
+    paused: bool
+    from_s: int | None
+    until_s: int | None
+    eligible: str
+    applicable: str
+    suitable: str
+    daypart: str
+    scope: str
+    caps: list[str]
+    redemption: list[str]
+    terms: list[str]
+    """Token, expiry, stacking, identity, disclosure."""
+    alone_among: list[str]
+    """Other offers of its exclusivity group."""
+    budget: str
+    texts: dict[str, dict[str, dict[str, str]]]
+    """Placement -> locale -> field -> text."""
+
+
+class PlacementListed(Struct, frozen=True, kw_only=True):
+    name: str
+    title: str
+    slots: int
+    rank: int
+    box: str
+    policy: str
+    keyed_on: str
+    holdout: str
+    model: int | None
+    """Position in `models`."""
+    weights: dict[str, dict[str, str]]
+    """Segment -> arm -> share of an allocation."""
+
+
+class TermListed(Struct, frozen=True, kw_only=True):
+    """`over`: what it is a table of; `weights` row by row, for "all arms" or per arm."""
+
+    over: str
+    role: str
+    weights: dict[str, list[str]]
+
+
+class ModelListed(Struct, frozen=True, kw_only=True):
+    link: str
+    constant: str
+    arms: dict[str, str]
+    terms: list[TermListed]
+
+
+class SizeListed(Struct, frozen=True, kw_only=True):
+    part: str
+    size_bytes: int
+
+
+class PolicyListed(Struct, frozen=True, kw_only=True):
+    bundle: str
+    """SHA-256, hexadecimal."""
+    tenant: str
+    title: str
+    currency: str
+    projection: str
+    global_holdout: str
+    attributes: list[str]
+    placements: list[PlacementListed]
+    offers: list[OfferListed]
+    models: list[ModelListed]
+    sizes: list[SizeListed]
+    size_bytes: int
+
+
+class Rules(Struct, frozen=True, kw_only=True):
+    """An offer's rule trees, tier by tier; beside the listing, which holds their words."""
+
+    eligible: Node | None = None
+    applicable: Node | None = None
+    suitable: Node | None = None
+    daypart: Node | None = None
