@@ -14,7 +14,7 @@ financing   rate = fee + risk
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, ROUND_UP, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_UP, Decimal
 
 from msgspec import Struct
 
@@ -42,6 +42,11 @@ def micros(amount: Decimal) -> int:
 def ppm_of_percent(percent: Decimal) -> int:
     """Parts per million, rounded up: a cost is never understated."""
     return int((percent * 10_000).to_integral_value(ROUND_UP))
+
+
+def ppm_at_most(percent: Decimal) -> int:
+    """Parts per million, rounded down: a ceiling or a margin is never overstated."""
+    return int((percent * 10_000).to_integral_value(ROUND_DOWN))
 
 
 def cost_of(offer: Offer, rung: Rung) -> Cost:

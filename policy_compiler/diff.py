@@ -26,7 +26,7 @@ from msgspec import Struct, structs
 from edge.decision.bundle import Bundle
 from policy_compiler.diff_rules import compare_rules
 from policy_compiler.explain import list_policy, rules_of
-from policy_compiler.explain_words import moment
+from policy_compiler.explain_words import Words, moment
 from policy_compiler.listed import (
     ModelListed,
     OfferListed,
@@ -65,7 +65,7 @@ def diff(before: Bundle, after: Bundle) -> Difference:
     old, new = list_policy(before), list_policy(after)
     changes = [
         *_shop(before, after, old, new),
-        *_names("attributes", "reads", old.attributes, new.attributes),
+        *_attributes(before, after),
         *_placements(old, new),
         *_offers(old, new, before, after),
         *_models(old, new),
@@ -127,6 +127,19 @@ def _shop(
     }  # fmt: skip
     yield from _fields("shop", old, new, names)
     yield from _names("shop", "speaks", before.notes.locales, after.notes.locales)
+
+
+def _attributes(before: Bundle, after: Bundle) -> Iterator[Change]:
+    had, has = (
+        {words.attribute(row): words.declared(row) for row in range(bundle.rows["attribute"])}
+        for bundle in (before, after)
+        for words in [Words(bundle)]
+    )
+
+    def compare(subject: str, old: str, new: str) -> Iterator[Change]:
+        yield from _value(subject, "declared", old, new)
+
+    yield from _matched("attribute", had, has, lambda words: words, compare)
 
 
 def _matched(

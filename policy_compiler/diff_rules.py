@@ -16,6 +16,7 @@ from msgspec import Struct
 from edge.decision import tables as t
 from edge.decision.bundle import Bundle
 from policy_compiler.catalog import Attribute
+from policy_compiler.explain_words import Words
 from policy_compiler.listed import Rules
 from policy_compiler.lower import Clause, Clauses, RuleTooWide, lower, merge
 from policy_compiler.tree import And, Node, attributes_of
@@ -114,7 +115,9 @@ def _attributes(before: Bundle, after: Bundle, one: Node, other: Node) -> dict[s
     declared = _declared(before, one)
     for name, attribute in _declared(after, other).items():
         was = declared.get(name, attribute)
-        if (was.type, was.scale) != (attribute.type, attribute.scale):
+        if (was.type, was.scale, was.describe) != (
+            attribute.type, attribute.scale, attribute.describe
+        ):  # fmt: skip
             raise _Redeclared
         # other values than before: judged over any string, which holds for fewer ones, too
         values = attribute.values if was.values == attribute.values else None
@@ -131,6 +134,7 @@ def _declared(bundle: Bundle, rule: Node) -> dict[str, Attribute]:
             type=_NAMES[tables.attribute_type[row]],  # type: ignore[arg-type]
             scale=tables.attribute_scale[row],
             values=_values(bundle, row),
+            describe=Words(bundle).origin(row),
         )
         for name, row in used.items()
     }

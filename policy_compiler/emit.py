@@ -16,7 +16,7 @@ from edge.decision.hashing import T, key_of
 from edge.decision.tables import Tables
 from policy_compiler import zones
 from policy_compiler.catalog import Attribute, Catalog, Holdout, Offer, Placement
-from policy_compiler.costs import cost_of, limits_of, micros, ppm_of_percent
+from policy_compiler.costs import cost_of, limits_of, micros, ppm_at_most, ppm_of_percent
 from policy_compiler.notes import notes_of
 from policy_compiler.plan import COUNTRY, Plan, arms_at, bounds_of, operands, segments_of
 from policy_compiler.scorecards import arms_of_key, bins_of, bins_of_term, quantised, responses
@@ -95,7 +95,7 @@ def _head(columns: Columns, plan: Plan, projection: int) -> list[int]:
         t.HEAD_VALUE: names.index(economics.order_value) if economics.order_value else -1,
         t.HEAD_VALUE_OTHERWISE: micros(economics.order_value_otherwise),
         t.HEAD_MARGIN: names.index(economics.margin) if economics.margin else -1,
-        t.HEAD_MARGIN_PPM: ppm_of_percent(economics.margin_percent),
+        t.HEAD_MARGIN_PPM: ppm_at_most(economics.margin_percent),
         t.HEAD_HORIZON_FROM: low_high[0],
         t.HEAD_HORIZON_UNTIL: low_high[1],
         t.HEAD_COUNTRY: names.index(COUNTRY) if discloses else -1,
@@ -284,7 +284,7 @@ def _rungs(columns: Columns, plan: Plan, offer: Offer, row: int, rows: Mapping[s
             most=cost.most or 0,
             cost=-1 if cost.table is None else len(columns.lists.get("cost_attribute", [])),
             ceiling=micros(guards.ceiling or Decimal(0)),
-            ceiling_ppm=ppm_of_percent(guards.ceiling_percent or Decimal(0)),
+            ceiling_ppm=ppm_at_most(guards.ceiling_percent or Decimal(0)),
             floor=micros(guards.margin_floor or Decimal(0)),
             floor_ppm=ppm_of_percent(guards.margin_floor_percent or Decimal(0)),
             handling=micros(rung.fixed_cost),

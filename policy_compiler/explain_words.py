@@ -14,6 +14,9 @@ MICROS = 1_000_000
 DEPTH_ONE = 256
 MISSING = "unknown"
 OTHERS = "others"
+ORIGINS = ("", "age", "sum", "difference", "hour", "weekday")
+TYPES = ("bool", "int", "decimal", "string", "set", "timestamp")
+SOURCES = ("edge", "signed", "client", "derived")
 _DAY_S = 86_400
 
 
@@ -54,6 +57,24 @@ class Words:
 
     def attribute(self, row: int) -> str:
         return self.bundle.text(self.bundle.tables.attribute_name[row])
+
+    def origin(self, row: int) -> str:
+        """What a derived attribute is made of; empty for one that is sent."""
+        tables = self.bundle.tables
+        left, right = tables.attribute_left[row], tables.attribute_right[row]
+        made_of = [self.attribute(each) for each in (left, right) if each >= 0]
+        words = " and ".join(made_of) or "now"
+        return f"{ORIGINS[tables.attribute_op[row]]} of {words}" if tables.attribute_op[row] else ""
+
+    def declared(self, row: int) -> str:
+        """Type, source, bounds and labels of an attribute."""
+        tables, note = self.bundle.tables, self.bundle.notes.attributes[row]
+        said = [TYPES[tables.attribute_type[row]], SOURCES[tables.attribute_source[row]]]
+        bounds = (tables.attribute_low[row], tables.attribute_high[row])
+        if tables.attribute_type[row] in (t.INT, t.DECIMAL):
+            said.append(" to ".join(self.number(row, bound) for bound in bounds))
+        said += [*note.labels, *(f"only for {purpose}" for purpose in note.purpose)]
+        return ", ".join([*said, *filter(None, [self.origin(row)])])
 
     def money(self, micros: int) -> str:
         """Whole minor units with all their digits, finer amounts exactly."""

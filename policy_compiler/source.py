@@ -182,6 +182,19 @@ def _printable(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "replace")
 
 
+def catalog_files(folder: Path) -> Iterator[Path]:
+    """The .yaml and .yml files below a folder, in the order in which they are merged."""
+    found: list[Path] = []
+    for where, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [
+            Path(where, name)
+            for name in names
+            if name.endswith((".yaml", ".yml")) and not name.startswith(".")
+        ]
+    yield from sorted(found, key=lambda file: file.relative_to(folder).as_posix())
+
+
 class _Reading:
     """The state of one read: tops of files, then one merged top, then objects."""
 
@@ -192,24 +205,13 @@ class _Reading:
         self.unreadable = False
 
     def read(self, folder: Path) -> None:
-        files = [folder] if folder.is_file() else list(self._files(folder))
+        files = [folder] if folder.is_file() else list(catalog_files(folder))
         if not files:
             place = Place(_printable(str(folder)), 1, 1)
             self._refuse("P101", place, f"No .yaml file in {_printable(str(folder))}.")
         base = folder.parent if folder.is_file() else folder
         for file in files:
             self._read_file(file, _printable(file.relative_to(base).as_posix()))
-
-    def _files(self, folder: Path) -> Iterator[Path]:
-        found: list[Path] = []
-        for where, folders, names in os.walk(folder):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            found += [
-                Path(where, name)
-                for name in names
-                if name.endswith((".yaml", ".yml")) and not name.startswith(".")
-            ]
-        yield from sorted(found, key=lambda file: file.relative_to(folder).as_posix())
 
     def _read_file(self, file: Path, name: str) -> None:
         place = Place(name, 1, 1)

@@ -14,9 +14,13 @@ import typer
 from control_plane.cli.compiling import compile_command
 from control_plane.cli.deciding import decide_command
 from control_plane.cli.demo import demo_command
+from control_plane.cli.diffing import diff_command
 from control_plane.cli.explaining import explain_command
+from control_plane.cli.formatting import fmt_command
 from control_plane.cli.init import init_command
+from control_plane.cli.linting import lint_command
 from control_plane.cli.replaying import replay_command
+from control_plane.cli.schema import schema_command
 from control_plane.cli.serving import edge_command, serve_command
 from control_plane.cli.simulating import simulate_command
 from control_plane.cli.terminal import ENVIRONMENT, OK, CommandFailed, Unusable, report
@@ -35,6 +39,10 @@ app = typer.Typer(
 )
 app.command("init")(init_command)
 app.command("compile")(compile_command)
+app.command("lint")(lint_command)
+app.command("fmt")(fmt_command)
+app.command("diff")(diff_command)
+app.command("schema")(schema_command)
 app.command("verify")(verify_command)
 app.command("decide")(decide_command)
 app.command("explain")(explain_command)

@@ -27,6 +27,9 @@ from .rule import And, Conditional, Constant, Has, Leaf, Node, Not, Or, truth
 from .scoring import bias, find, term_bin
 from .visit import Slot, Visit, begin
 
+UNDECIDED = (Reason.NO_CONSENT, Reason.STALE, Reason.PAUSED, Reason.NO_CUSTOMER)
+"""Reasons of slots for which no arm was asked."""
+
 
 class Part(Struct, frozen=True):
     """One summand of a score: what it is, and its weight (score units, or 1/64 logits)."""
@@ -52,7 +55,10 @@ class ArmExplained(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class SlotExplained(Struct, frozen=True, kw_only=True):
-    """What a slot shows and why; for a held-out unit `arms` tell the ghost track."""
+    """What a slot shows and why; for a held-out unit `arms` tell the ghost track.
+
+    `arms` is empty where no choice was made at all; `reason` then says why.
+    """
 
     placement: str
     slot: int
@@ -69,9 +75,10 @@ def explain(bundle: Bundle, manifest: ManifestBlock, request: Request) -> list[S
     facts = RequestFacts(bundle, request, visit.situation)
     for row in verdict_on(bundle, manifest, request):
         slot = Slot(row.placement, row.slot)
+        offers = range(0 if row.ghost.reason in UNDECIDED else bundle.rows["offer"])
         arms = [
             each
-            for offer in range(bundle.rows["offer"])
+            for offer in offers
             for each in _explain_offer(visit, facts, slot, page, offer, row)
         ]
         explained.append(_slot(bundle, row, arms))

@@ -182,7 +182,9 @@ def test_explanations_agree_with_the_decision_on_every_candidate(seed: int) -> N
         for row, slot in zip(verdict, told, strict=True):
             assert slot.shown == bundle.arm_name(row.shown.arm)
             assert slot.would_show == bundle.arm_name(row.ghost.arm)
-            if slot.reason not in NO_CHOICE:
+            if slot.reason in NO_CHOICE:
+                assert slot.arms == (), "where no arm was asked, none is told about"
+            else:
                 _agree(bundle, row, slot.arms)
 
 
