@@ -18,7 +18,7 @@ check: ## ruff and pyright
 	@.venv/bin/ruff check .
 	@.venv/bin/pyright
 
-fuzz: ## hostile input and many generated rules, about an hour (FUZZ_MINUTES=20 FUZZ_PAIRS=200000 FUZZ_SEED=)
+fuzz: ## hostile input and many generated rules, half an hour (FUZZ_MINUTES=20 FUZZ_PAIRS=200000 FUZZ_SEED=)
 	@sh scripts/venv.sh test
 	@.venv/bin/python -m pip install -qq --disable-pip-version-check --editable ".[fuzz]"
 	@.venv/bin/python -m fuzz.run

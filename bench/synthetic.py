@@ -9,7 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 
-COUNTRIES = ["AT", "BE", "CH", "DE", "DK", "ES", "FI", "FR", "GB", "IT", "NL", "NO", "PL", "PT", "SE"]
+COUNTRIES = [
+    "AT",
+    "BE",
+    "CH",
+    "DE",
+    "DK",
+    "ES",
+    "FI",
+    "FR",
+    "GB",
+    "IT",
+    "NL",
+    "NO",
+    "PL",
+    "PT",
+    "SE",
+]
 TIERS = ["none", "bronze", "silver", "gold"]
 DEVICES = ["phone", "tablet", "desktop"]
 CATEGORIES = [f"category-{i}" for i in range(40)]
@@ -36,8 +52,14 @@ def attributes_yaml() -> str:
     lines += [f"  flag.f{i}: {{type: bool}}" for i in range(4)]
     lines += [f"  count.c{i}: {{type: int, minimum: 0, maximum: 1000}}" for i in range(5)]
     money = "type: decimal, scale: 2, money: true, maximum: 100000"
-    lines += [f"  {name}: {{{money}}}" for name in ("cart.total", "cart.discount", "customer.spend")]
-    for name, values in (("geo.country", COUNTRIES), ("loyalty.tier", TIERS), ("device.type", DEVICES)):
+    lines += [
+        f"  {name}: {{{money}}}" for name in ("cart.total", "cart.discount", "customer.spend")
+    ]
+    for name, values in (
+        ("geo.country", COUNTRIES),
+        ("loyalty.tier", TIERS),
+        ("device.type", DEVICES),
+    ):
         lines.append(f"  {name}: {{type: string, values: [{', '.join(values)}]}}")
     lines += [f"  text.t{i}: {{type: string}}" for i in range(3)]
     lines.append(f"  cart.categories: {{type: set, values: [{', '.join(CATEGORIES)}]}}")
@@ -77,6 +99,7 @@ def offers_yaml(count: int, seed: int = 1) -> Iterator[str]:
     for index in range(count):
         rule = " && ".join(predicate(random) for _ in range(random.randrange(3, 7)))
         percent = random.choice([5, 8, 10, 12, 15, 20])
+        profit = random.randrange(300) / 100
         yield (
             f"  - id: offer-{index:05d}\n"
             f"    title: Offer {index}\n"
@@ -86,7 +109,7 @@ def offers_yaml(count: int, seed: int = 1) -> Iterator[str]:
             f"    token: false\n"
             f"    eligible: '{rule}'\n"
             f"    guardrails: {{ceiling: 25}}\n"
-            f"    rungs: [{{id: r, percent: {percent}, cap: 20, expected_profit: {random.randrange(300) / 100}}}]\n"
+            f"    rungs: [{{id: r, percent: {percent}, cap: 20, expected_profit: {profit}}}]\n"
         )
 
 

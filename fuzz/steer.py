@@ -21,7 +21,8 @@ atheris: Any = import_module("atheris")  # only the extra `fuzz` brings it
 with atheris.instrument_imports(include=["edge", "policy_compiler", "ruamel"]):
     from fuzz.mutate import spoiled
     from fuzz.mutate_text import spoiled_text
-    from fuzz.targets import TARGETS
+    from fuzz.seeds import seeds
+    from fuzz.targets import ACCEPTED, TARGETS
 
 SLOW_S = 5.0
 MEMORY_MB = 1536
@@ -61,10 +62,18 @@ Spoiler = Callable[[bytes, int], bytes | None]
 SPOILERS: dict[str, Spoiler] = {"bundle": spoiled, "catalog": spoiled_text}
 
 
-def mutator(spoil: Spoiler) -> Callable[[bytes, int, int], bytes]:
+def mutator(name: str) -> Callable[[bytes, int, int], bytes]:
+    """Half of the time a wrong part in something else whole, else libFuzzer's own change.
+
+    What has grown by coverage is mostly broken, and stays so; so every fourth change
+    begins with an input that is accepted.
+    """
+    spoil, target = SPOILERS[name], TARGETS[name]
+    whole = [data for data in seeds(name).values() if target(data) == ACCEPTED]
+
     def mutate(data: bytes, size_max_bytes: int, seed: int) -> bytes:
-        """Half of the time something whole with a wrong part, else libFuzzer's own change."""
-        changed = spoil(data, seed) if seed % 2 else None
+        start = whole[seed // 4 % len(whole)] if seed % 4 == 3 else data
+        changed = spoil(start, seed) if seed % 2 else None
         if changed is None or len(changed) > size_max_bytes:
             return atheris.Mutate(data, size_max_bytes)
         return changed
@@ -84,7 +93,7 @@ def main() -> None:
         "-print_final_stats=0",
         "-verbosity=0",
     ]
-    more = {"custom_mutator": mutator(SPOILERS[name])} if name in SPOILERS else {}
+    more = {"custom_mutator": mutator(name)} if name in SPOILERS else {}
     if name == "catalog":
         options.append(f"-dict={Path(__file__).with_name('catalog.dict')}")
     atheris.Setup([sys.argv[0], *options, corpus], run.one, **more)

@@ -45,13 +45,12 @@ def bundle(data: bytes) -> str:
         opened = open_bundle(data)
     except BundleError:
         return REFUSED
-    verdict = decide(opened, MANIFEST, encode_fields(opened, a_request_for(opened)).data)
-    assert unpack_verdict(verdict) is not None
+    _decides(opened)
     return ACCEPTED
 
 
 # Invariant: whatever a catalog's file holds, reading it gives a Source with a catalog or with
-# an error; what it gives compiles, or is refused with an error, nothing else.
+# an error; what it gives compiles to bundles that decide, or is refused with an error.
 def catalog(data: bytes) -> str:
     file = _scratch()
     file.write_bytes(data)
@@ -59,7 +58,8 @@ def catalog(data: bytes) -> str:
     errors = [found for found in source.diagnostics if found.severity == "error"]
     assert (source.catalog is None) == bool(errors)
     try:
-        compile_source(source)
+        for projection in ("edge", "browser"):
+            _decides(compile_source(source, projection=projection).bundle)
         return ACCEPTED
     except CatalogRefused as refused:
         said = refused
@@ -119,6 +119,11 @@ def _same(read: Callable[[bytes], Value], write: Callable[[Value], bytes], data:
 @cache
 def _scratch() -> Path:
     return Path(tempfile.mkdtemp(prefix="proffer-fuzz-")) / "catalog.yaml"
+
+
+def _decides(opened: Bundle) -> None:
+    verdict = decide(opened, MANIFEST, encode_fields(opened, a_request_for(opened)).data)
+    assert pack_verdict(unpack_verdict(verdict)) == verdict
 
 
 # --- a request that any bundle can encode -------------------------------------

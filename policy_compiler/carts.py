@@ -40,7 +40,11 @@ GUARDS: tuple[Guard, ...] = (
 )
 ROUNDINGS = {"down": t.DOWN, "half_up": t.HALF_UP, "half_even": t.HALF_EVEN}
 STEPS_MAX = 4096
-"""Halvings before nothing is claimed."""
+"""Halvings before a threshold is given up."""
+CLAIM_STEPS_MAX = 512
+"""Halvings before nothing is claimed of a guardrail."""
+PROBES = 16
+"""Order values of every range that are tried first: mostly two of them already disagree."""
 
 
 class Span(NamedTuple):
@@ -234,7 +238,6 @@ def _joined(spans: list[Span]) -> tuple[Span, ...]:
 
 # --- what a guardrail leaves ------------------------------------------------------
 
-
 Slack = Callable[[Box], Span]
 
 
@@ -318,7 +321,7 @@ def verdict(carts: Carts, slack: Slack) -> Literal["always", "never", "open"]:
         return "never"
     if _differs(carts, slack):
         return "open"
-    runs = passing(carts, slack)
+    runs = passing(carts, slack, CLAIM_STEPS_MAX)
     if runs is None:
         return "open"
     absent = not carts.absent or passes_absent(carts, slack)
@@ -329,9 +332,19 @@ def verdict(carts: Carts, slack: Slack) -> Literal["always", "never", "open"]:
 
 
 def _differs(carts: Carts, slack: Slack) -> bool:
-    """Whether two ends already disagree, or an end is undecided: then nothing can be claimed."""
-    ends = [value for span in carts.spans for value in (*span, sum(span) // 2)]
-    found = [slack(carts.box(end * carts.step, end * carts.step)) for end in ends]
-    if any(span.low < 0 <= span.high for span in found):
-        return True
-    return len({span.low >= 0 for span in found}) > 1
+    """Whether two carts already disagree, or one is undecided: then nothing can be claimed."""
+    seen: set[bool] = set()
+    for value in _probes(carts):
+        worst, best = slack(carts.box(value * carts.step, value * carts.step))
+        seen.add(worst >= 0)
+        if worst < 0 <= best or len(seen) > 1:
+            return True
+    return False
+
+
+def _probes(carts: Carts) -> Iterator[int]:
+    for low, high in carts.spans:
+        yield low
+        yield high
+        yield from (low + (high - low) * part // PROBES for part in range(1, PROBES))
+        yield from (value for value in range(low + 1, min(low + PROBES, high)))

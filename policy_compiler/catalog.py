@@ -25,9 +25,9 @@ Every Struct forbids unknown fields: a misspelt key is an error with its line.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 Unit = Literal["visitor", "customer"]
 Locale = str
@@ -106,7 +106,7 @@ class Derived(Strict, frozen=True, kw_only=True):
 class Attribute(Strict, frozen=True, kw_only=True):
     type: Literal["bool", "int", "decimal", "string", "set", "timestamp"]
     source: Literal["edge", "signed", "client"] = "client"
-    scale: int = 0
+    scale: Annotated[int, Meta(ge=0, le=6)] = 0
     """Fraction digits of a decimal, 0..6."""
     money: bool = False
     minimum: Decimal | None = None

@@ -9,7 +9,6 @@ from .checks_shared import check_zone
 from .conversion import step
 from .report import MONEY_MAX, Report
 
-SCALE_MAX = 6
 NUMBERS = ("int", "decimal", "timestamp")
 ENUMERABLE = ("string", "set")
 
@@ -27,7 +26,6 @@ def check_attributes(report: Report) -> None:
 
 
 def _check_numbers(report: Report, path: str, attribute: Attribute) -> None:
-    report.between(f"{path}.scale", attribute.scale, 0, SCALE_MAX)
     if attribute.scale and attribute.type != "decimal":
         report.say("P316", f"{path}.scale", f"`scale` is for decimals, not for {attribute.type}.")
     low, high = attribute.minimum, attribute.maximum
@@ -42,7 +40,7 @@ def _check_bound(report: Report, path: str, attribute: Attribute, bound: Decimal
     if attribute.type not in NUMBERS:
         report.say("P316", path, f"A {attribute.type} has no minimum or maximum.")
         return
-    scaled = bound.scaleb(min(max(attribute.scale, 0), SCALE_MAX))
+    scaled = bound.scaleb(attribute.scale)
     if scaled != scaled.to_integral_value():
         message = f"{bound} has more than {attribute.scale} fraction digits."
         report.say("P316", path, message, "Shorten it, or raise the `scale`.")

@@ -151,7 +151,12 @@ def _products(plan: Plan, index: dict[str, int]) -> Iterator[Finding]:
         yield _too_large(margin, SAFE - 1, "in micros it leaves the exact range")
         return
     if margin.size + incentive * TAKEN_LIMIT >= SAFE:
-        yield _page(margin, max(fixed, table, Amount(share, amount.path, amount.what)), incentive)
+        worst = max(fixed, table)
+        yield (
+            _page(margin, worst, incentive)
+            if worst.size > share
+            else _share(amount, rate, incentive - share, minor)
+        )
         return
     yield from _economics(plan, index, margin, incentive, amount)
     yield from _derived(plan)
@@ -163,9 +168,18 @@ def _too_large(amount: Amount, most: int, why: str) -> Finding:
 
 
 def _page(margin: Amount, worst: Amount, incentive: int) -> Finding:
+    """A cost that is too large for a page full of it."""
     rest = incentive - worst.size
     most = (SAFE - 1 - margin.size) // TAKEN_LIMIT - rest
     return _too_large(worst, most, f"{TAKEN_LIMIT} of them on a page leave the exact range")
+
+
+def _share(amount: Amount, rate: Amount, rest: int, minor: int) -> Finding:
+    """The same, where it is a share of the cart; the margin may be as large a share."""
+    most = (SAFE - 1 - rest * TAKEN_LIMIT) // (TAKEN_LIMIT + 1) - minor
+    share = f"{Decimal(rate.size) / 10_000:f} % ({rate.what})"
+    why = f"{TAKEN_LIMIT} costs of {share} of it on a page leave the exact range"
+    return _too_large(amount, most * MILLION // rate.size // minor * minor, why)
 
 
 def _economics(

@@ -4,8 +4,6 @@
     unreachable rungs           no cart can be given this rung
     idle guardrails             no cart that the rule admits can break it: a note
     the worst stack             what one cart may cost where offers combine: a note
-    a floor that later offers   the floor is checked when an offer is taken, and what is
-    go under                    taken after it may take the margin below
 
 Claims hold for every cart that the offer's rule admits; nothing is claimed that the
 analysis cannot prove.
@@ -32,13 +30,12 @@ from policy_compiler.carts import (
 )
 from policy_compiler.catalog import Offer, Rung
 from policy_compiler.check_bounds import Finding, units
-from policy_compiler.costs import micros
 from policy_compiler.lower import NEVER
 from policy_compiler.plan import Plan
 from policy_compiler.slicing import Page, pages_of
 
-ENDS_MAX = 64
-"""Order values at which a stack is priced."""
+ENDS_MAX = 16
+"""Order values at which a stack is priced: the largest, since costs rise with them."""
 
 
 class Findings(Struct, frozen=True):
@@ -46,21 +43,21 @@ class Findings(Struct, frozen=True):
     unreachable: list[Finding]
     idle: list[Finding]
     stacks: list[Finding]
-    undercut: list[Finding]
 
 
 def check_costs(plan: Plan, index: dict[str, int]) -> Findings:
     """`index`: where each offer stands in the author's list."""
-    found = Findings([], [], [], [], [])
+    found = Findings([], [], [], [])
     if not plan.catalog.shop.economics.order_value:
         return found
     live = [o for o in plan.offers if not o.paused and plan.clauses[o.id] != NEVER]
+    dearest = {o.id: _dearest(plan, o) for o in live if o.stackable}
     for offer in live:
-        _check_guards(plan, offer, f"offers[{index[offer.id]}]", found)
+        others = sum(dearest.values()) - dearest[offer.id] if offer.stackable else 0
+        _check_guards(plan, offer, f"offers[{index[offer.id]}]", others, found)
     for page in pages_of(plan.placements):
         stack = [o for o in live if o.stackable and set(o.placements) & set(page.placements)]
         found.stacks.extend(_worst_stack(plan, page, stack))
-        found.undercut.extend(_undercut(plan, page, stack, index))
     return found
 
 
@@ -69,7 +66,8 @@ def carts_for(plan: Plan, offer: Offer, taken: Span = NOTHING) -> Carts:
     return carts_of(plan.catalog, plan.attributes, plan.cells, offer, clauses, taken)
 
 
-def _check_guards(plan: Plan, offer: Offer, path: str, found: Findings) -> None:
+def _check_guards(plan: Plan, offer: Offer, path: str, others: int, found: Findings) -> None:
+    """`others`: the most that all other stackable offers may cost, in micros."""
     guards = guards_of(offer)
     if not guards:
         return
@@ -87,7 +85,7 @@ def _check_guards(plan: Plan, offer: Offer, path: str, found: Findings) -> None:
             message = f"No cart can be given `{offer.id}/{rung.id}`: {guard} for {told(carts)}."
             found.unreachable.append(Finding(f"{path}.rungs[{at}]", message))
     reachable = [rung for rung, guard in zip(offer.rungs, failing, strict=True) if not guard]
-    found.idle.extend(_idle(plan, offer, path, reachable, guards))
+    found.idle.extend(_idle(carts_for(plan, offer, Span(0, others)), offer, path, reachable))
 
 
 def _failing(carts: Carts, offer: Offer, rung: Rung, guards: list[Guard]) -> str:
@@ -102,18 +100,16 @@ def _failing(carts: Carts, offer: Offer, rung: Rung, guards: list[Guard]) -> str
     return ""
 
 
-def _idle(
-    plan: Plan, offer: Offer, path: str, rungs: list[Rung], guards: list[Guard]
-) -> Iterator[Finding]:
-    others = (o for o in plan.offers if o.stackable and o.id != offer.id)
-    worst = sum(_dearest(plan, other) for other in others) if offer.stackable else 0
-    carts = carts_for(plan, offer, Span(0, worst))
-    for guard in guards:
+def _idle(carts: Carts, offer: Offer, path: str, rungs: list[Rung]) -> Iterator[Finding]:
+    for guard in guards_of(offer):
         slacks = [slack_of(offer, rung, guard, carts.till) for rung in rungs]
         if all(verdict(carts, slack) == "always" for slack in slacks):
             names = ", ".join(f"`{offer.id}/{rung.id}`" for rung in rungs)
+            keep = "keeps" if len(rungs) == 1 else "keep"
             limit = getattr(offer.guardrails, guard)
-            message = f"No decision can break `{guard}` {limit}: {names} keep it for {told(carts)}."
+            message = (
+                f"No decision can break `{guard}` {limit}: {names} {keep} it for {told(carts)}."
+            )
             yield Finding(f"{path}.guardrails.{guard}", message)
 
 
@@ -153,8 +149,8 @@ def _worst_stack(plan: Plan, page: Page, offers: list[Offer]) -> Iterator[Findin
         return
     listed = ", ".join(f"`{name}` {units(cost)}" for name, cost in worst.parts)
     message = (
-        f"On {page.told}, one cart of {units(worst.value)} may be given offers that cost"
-        f" {units(worst.cost)} together: {listed}."
+        f"On {page.told}, the offers of one cart cost at most {units(worst.cost)} together, in a"
+        f" cart of {units(worst.value)}: {listed}."
     )
     yield Finding("placements", message)
 
@@ -205,61 +201,3 @@ def _dearest(plan: Plan, offer: Offer) -> int:
     prices = [price_of(offer, rung) for rung in offer.rungs]
     spans = [p.span(carts.till, box.base) for p in prices for box in carts.boxes()]
     return max((span.high for span in spans), default=0)
-
-
-# --- floors that later offers go under ------------------------------------------------
-
-
-def _undercut(
-    plan: Plan, page: Page, offers: list[Offer], index: dict[str, int]
-) -> Iterator[Finding]:
-    carts = {offer.id: carts_for(plan, offer) for offer in offers}
-    free = [o for o in offers if _floorless(o)][:ENDS_MAX]
-    for first in [o for o in offers if o.guardrails.margin_floor is not None][:ENDS_MAX]:
-        for later in free:
-            if _combine(first, later) and _after(plan, page, first, later):
-                yield from _broken(carts, first, later, page, index)
-                break
-
-
-def _floorless(offer: Offer) -> bool:
-    guards = offer.guardrails
-    return guards.margin_floor is None and guards.margin_floor_percent is None
-
-
-def _combine(a: Offer, b: Offer) -> bool:
-    return a.id != b.id and (a.group is None or a.group != b.group)
-
-
-def _after(plan: Plan, page: Page, first: Offer, later: Offer) -> bool:
-    """Whether a slot of the later offer is filled after one of the first."""
-
-    def places(offer: Offer) -> list[tuple[int, str]]:
-        names = set(offer.placements) & set(page.placements)
-        return [(plan.placements[name].rank, name) for name in names]
-
-    begins, ends = min(places(first)), max(places(later))
-    return begins < ends or (begins == ends and plan.placements[begins[1]].slots > 1)
-
-
-def _broken(
-    carts: dict[str, Carts], first: Offer, later: Offer, page: Page, index: dict[str, int]
-) -> Iterator[Finding]:
-    floor = micros(first.guardrails.margin_floor or 0)  # type: ignore[arg-type]
-    mine = carts[first.id]
-    if not (mine.exact and carts[later.id].exact):
-        return
-    for value in _ends({first.id: mine, later.id: carts[later.id]}):
-        if not (_admits(mine, value) and _admits(carts[later.id], value)):
-            continue
-        own, rung = _dearest_at(mine, first, value)
-        more, other = _dearest_at(carts[later.id], later, value)
-        left = mine.box(value, value).margin.low - own - more
-        if rung and other and left < floor:
-            message = (
-                f"`{later.id}/{other}` may be taken after `{first.id}/{rung}` on {page.told}: a"
-                f" cart of {units(value)} then keeps a margin of {units(left)}, less than the"
-                f" floor of {units(floor)}."
-            )
-            yield Finding(f"offers[{index[first.id]}].guardrails.margin_floor", message)
-            return

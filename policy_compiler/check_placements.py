@@ -10,6 +10,7 @@ from .checks_shared import check_holdout
 from .constants import described
 from .conversion import step
 from .diagnostics import did_you_mean
+from .names import is_name
 from .report import SECONDS_MAX, Report
 
 SLOTS_MAX = 16
@@ -44,8 +45,16 @@ def _check_placement(report: Report, path: str, placement: Placement) -> None:
         report.between(f"{path}.box.width", placement.box.width, 1, BOX_MAX_PX)
         report.between(f"{path}.box.height", placement.box.height, 1, BOX_MAX_PX)
     check_holdout(report, f"{path}.holdout", placement.holdout)
+    _check_pages(report, f"{path}.pages", placement.pages)
     if placement.model is not None:
         report.known("models", placement.model, f"{path}.model")
+
+
+def _check_pages(report: Report, path: str, pages: list[str]) -> None:
+    report.unique(pages, path)
+    for index, name in enumerate(pages):
+        if not is_name(name):
+            report.say("P113", f"{path}[{index}]", f"`{name[:80]}` cannot be a page's name.")
 
 
 # --- choice -------------------------------------------------------------------

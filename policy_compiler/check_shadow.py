@@ -143,18 +143,24 @@ def _reaches(plan: Plan, strong: Offer, weak: Offer) -> bool:
     """Whether the strong offer may be shown whenever the weak one may."""
     return (
         strong.scope == weak.scope
-        and _excluded_together(strong, weak)
+        and _excluded_together(plan, strong, weak)
         and _as_long(plan, strong, weak)
         and _as_anonymous(strong, weak)
         and _implied(plan, strong, weak)
     )
 
 
-def _excluded_together(strong: Offer, weak: Offer) -> bool:
-    """Whatever is taken and excludes the strong offer excludes the weak one, too."""
+def _excluded_together(plan: Plan, strong: Offer, weak: Offer) -> bool:
+    """Whatever is taken and excludes the strong offer excludes the weak one, too.
+
+    A floor that is taken must be kept by what follows, so a dear offer may be out where a
+    cheap one is not.
+    """
     if not weak.stackable:
         return True
-    return strong.stackable and strong.group is not None and strong.group == weak.group
+    together = strong.stackable and strong.group is not None and strong.group == weak.group
+    floors = (g for o in plan.offers if o.stackable for g in guards_of(o))
+    return together and not any(guard.startswith("margin") for guard in floors)
 
 
 def _as_long(plan: Plan, strong: Offer, weak: Offer) -> bool:

@@ -339,13 +339,6 @@ CODES: dict[str, Code] = {
         "Give the group a second offer or remove it; give its offers one `stackable`.",
         severity="note",
     ),
-    "P407": Code(
-        "A stack goes under a floor",
-        "A margin floor is checked when its offer is taken; a stackable offer without a floor"
-        " that is taken afterwards may lower the margin further.",
-        "Give the later offer a floor, put both into one group, or rank its placement first.",
-        severity="warning",
-    ),
     "P408": Code(
         "Guardrails always fail",
         "For every cart that the offer's rule admits, every rung breaks a guardrail.",

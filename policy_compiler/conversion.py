@@ -57,6 +57,9 @@ def convert(node: AnyNode, wanted: Any, path: str, report: Report) -> Any:
     if optional and isinstance(node, Scalar) and node.value is None:
         return None
     origin = typing.get_origin(wanted)
+    if origin is typing.Annotated:
+        kind, meta = typing.get_args(wanted)
+        return _ranged(node, kind, meta, path, report)
     if isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
         return _struct(node, wanted, path, report)
     if origin is list:
@@ -161,6 +164,16 @@ def _as_kind(node: Scalar, kind: Any, alone: bool) -> Any:
         return msgspec.convert(value, kind, strict=True)
     except msgspec.ValidationError:
         return BROKEN
+
+
+def _ranged(node: AnyNode, kind: Any, meta: msgspec.Meta, path: str, report: Report) -> Any:
+    """A number out of its range is BROKEN: what would compute with it never sees it."""
+    value = convert(node, kind, path, report)
+    if value is BROKEN or meta.ge <= value <= meta.le:  # type: ignore[operator]
+        return value
+    span = f"between {meta.ge} and {meta.le}"
+    report("P305", node.place, path, f"{value} is out of range: it must be {span}.", "")
+    return BROKEN
 
 
 def _bounded(value: Any, node: Scalar, path: str, report: Report) -> Any:

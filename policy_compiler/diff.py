@@ -82,7 +82,7 @@ def diff(before: Bundle, after: Bundle) -> Difference:
 
 
 def _unnamed(before: Bundle, after: Bundle) -> Change:
-    """Differences that no listing tells, such as salts: the columns that hold them."""
+    """Differences that no listing tells, such as rounding: the columns that hold them."""
     names = [
         name
         for name in structs.asdict(before.tables)
@@ -123,7 +123,7 @@ def _shop(
 ) -> Iterator[Change]:  # fmt: skip
     names = {
         "tenant": "tenant", "title": "title", "currency": "currency", "projection": "projection",
-        "global_holdout": "global holdout",
+        "global_holdout": "global holdout", "global_salt": "salt of the global holdout",
     }  # fmt: skip
     yield from _fields("shop", old, new, names)
     yield from _names("shop", "speaks", before.notes.locales, after.notes.locales)
@@ -178,6 +178,7 @@ def _placement(subject: str, old: PlacementListed, new: PlacementListed) -> Iter
     names = {
         "title": "title", "slots": "slots", "rank": "rank", "box": "box", "policy": "policy",
         "keyed_on": "keyed on", "holdout": "holdout",
+        "choice_salt": "choice salt", "holdout_salt": "holdout salt",
     }  # fmt: skip
     yield from _fields(subject, old, new, names)
     for segment in dict.fromkeys([*old.weights, *new.weights]):
@@ -277,6 +278,7 @@ def _window(offer: OfferListed) -> str:
 def _rungs(subject: str, old: list[RungListed], new: list[RungListed]) -> Iterator[Change]:
     def compare(rung: str, one: RungListed, other: RungListed) -> Iterator[Change]:
         names = {"costs": f"{rung} costs", "depth": f"{rung} depth"}
+        names |= {"expected_cost": f"{rung} expected cost per showing"}
         yield from _fields(subject, one, other, names)
         yield from _names(subject, f"{rung} guardrail", one.limits, other.limits)
 

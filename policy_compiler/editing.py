@@ -183,7 +183,7 @@ class _Spot:
         best: _Spot | None = None
         passed = 0
         for file in sorted(texts):
-            root = compose(texts[file])
+            root = compose(texts[file]) if str(steps[0]) in texts[file] else None
             if not isinstance(root, MappingNode):
                 continue
             chain, local = _walk(root, _local(steps, passed))
@@ -191,7 +191,7 @@ class _Spot:
             if best is None or len(local) >= len(best.chain) - 1:
                 best = cls(file, texts[file], chain, local, steps)
         if best is None:
-            raise EditRefused(f"There is no file for {path}.", "Name a folder with a catalog.")
+            raise EditRefused(f"There is nothing at {path}.", f"No file has `{steps[0]}`.")
         return best
 
     def checked(self, edit: Edit, change: Any) -> Edit:

@@ -14,8 +14,17 @@ from edge.decision import tables as t
 from edge.decision.bundle import Bundle
 from edge.decision.notes import OfferNote
 from edge.decision.rule import Node
+from policy_compiler.emit import GAMMA_ONE
 from policy_compiler.explain_models import allocations, models
-from policy_compiler.explain_words import DEPTH_ONE, Words, duration, percent_of_ppm, plain, share
+from policy_compiler.explain_words import (
+    DEPTH_ONE,
+    MICROS,
+    Words,
+    duration,
+    percent_of_ppm,
+    plain,
+    share,
+)
 from policy_compiler.listed import (
     OfferListed,
     PlacementListed,
@@ -26,6 +35,7 @@ from policy_compiler.listed import (
 )
 
 FOREVER_S = 1 << 51
+LOSS_LIMIT = 1 << 24
 PROJECTIONS = ("edge", "browser")
 UNITS = ("visitor", "customer")
 PARTS = {
@@ -49,6 +59,7 @@ def list_policy(bundle: Bundle) -> PolicyListed:
         currency=bundle.notes.currency,
         projection=PROJECTIONS[bundle.head(t.HEAD_PROJECTION)],
         global_holdout=_holdout(bundle.head(t.HEAD_GLOBAL_SHARE), bundle.head(t.HEAD_GLOBAL_UNIT)),
+        global_salt=bundle.text(bundle.head(t.HEAD_GLOBAL_SALT)),
         attributes=[bundle.text(row) for row in bundle.tables.attribute_name],
         placements=[_placement(bundle, row) for row in range(bundle.rows["placement"])],
         offers=[_offer(bundle, row) for row in range(bundle.rows["offer"])],
@@ -171,12 +182,14 @@ def _terms(bundle: Bundle, row: int) -> list[str]:
 
 
 def _rung(bundle: Bundle, row: int) -> RungListed:
-    tables = bundle.tables
+    tables, words = bundle.tables, Words(bundle)
+    expected = tables.rung_expected_cost[row]
     return RungListed(
         id=bundle.text(tables.rung_name[row]),
         costs=_costs(bundle, row),
         limits=_limits(bundle, row),
         depth=plain((Decimal(tables.rung_depth[row]) / DEPTH_ONE).quantize(Decimal("0.01"))),
+        expected_cost=words.money(expected * bundle.head(t.HEAD_SCORE_UNIT)) if expected else "",
     )
 
 
@@ -239,6 +252,8 @@ def _placement(bundle: Bundle, row: int) -> PlacementListed:
         policy=_policy(bundle, row),
         keyed_on=UNITS[tables.placement_unit[row]],
         holdout=_holdout(tables.placement_share[row], tables.placement_share_unit[row]),
+        choice_salt=bundle.text(tables.placement_salt[row]),
+        holdout_salt=bundle.text(tables.placement_share_salt[row]),
         model=None if model < 0 else model,
         weights=allocations(bundle, row),
     )
@@ -248,6 +263,9 @@ def _policy(bundle: Bundle, row: int) -> str:
     tables = bundle.tables
     param, floor = tables.placement_param[row], tables.placement_floor[row]
     least = f", every candidate at least {share(floor)}" if floor else ""
+    if (loss := tables.placement_loss[row]) < LOSS_LIMIT:
+        most = Words(bundle).money(loss * bundle.head(t.HEAD_SCORE_UNIT))
+        least += f", none that is {most} worse than nothing"
     again = f", drawn anew every {duration(tables.placement_epoch_s[row])}"
     match tables.placement_policy[row]:
         case t.GREEDY:
@@ -255,7 +273,9 @@ def _policy(bundle: Bundle, row: int) -> str:
         case t.EPSILON:
             return f"the best, but {share(param)} of the time any candidate{least}{again}"
         case t.INVERSE_GAP:
-            return f"the better, the more often{least}{again}"
+            gamma = Decimal(param * MICROS) / (GAMMA_ONE * bundle.head(t.HEAD_SCORE_UNIT))
+            weight = plain(gamma.quantize(Decimal("0.001")))
+            return f"the better, the more often (gamma {weight}){least}{again}"
     return f"in fixed shares{again}"
 
 

@@ -240,8 +240,11 @@ def _indent(text: str, node: Node | None, column: int, starts: dict[int, _Start]
     if isinstance(node, MappingNode):
         for key, value in node.value:
             _begin(starts, key, column, "")
-            if value.start_mark.line > key.start_mark.line or isinstance(value, ScalarNode):
-                _indent(text, value, column + 2, starts)
+            if value.start_mark.line == key.start_mark.line:
+                continue  # brackets or a text, which follow their key
+            if in_flow(value) or isinstance(value, ScalarNode):
+                _begin(starts, value, column + 2, "")
+            _indent(text, value, column + 2, starts)
     elif isinstance(node, SequenceNode):
         for item in node.value:
             _begin(starts, item, column + 2, "- ")

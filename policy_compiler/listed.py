@@ -19,6 +19,8 @@ class RungListed(Struct, frozen=True, kw_only=True):
     costs: str
     limits: list[str]
     depth: str
+    expected_cost: str
+    """Per showing, as budgets of an identity model count it; empty where none is given."""
 
 
 class OfferListed(Struct, frozen=True, kw_only=True):
@@ -57,6 +59,9 @@ class PlacementListed(Struct, frozen=True, kw_only=True):
     policy: str
     keyed_on: str
     holdout: str
+    choice_salt: str
+    """Another salt draws all choices anew; another holdout salt chooses other units."""
+    holdout_salt: str
     model: int | None
     """Position in `models`."""
     weights: dict[str, dict[str, str]]
@@ -91,6 +96,7 @@ class PolicyListed(Struct, frozen=True, kw_only=True):
     currency: str
     projection: str
     global_holdout: str
+    global_salt: str
     attributes: list[str]
     placements: list[PlacementListed]
     offers: list[OfferListed]

@@ -40,7 +40,6 @@ def prove(source: Source, plan: Plan) -> list[Diagnostic]:
     found: dict[str, Iterable[Finding]] = {
         "P405": check_shadows(plan, index),
         "P406": check_exclusivity(plan, index),
-        "P407": costs.undercut,
         "P408": costs.failing,
         "P409": costs.unreachable,
         "P410": costs.idle,

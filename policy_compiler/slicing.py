@@ -15,7 +15,6 @@ import msgspec
 from msgspec import Struct
 
 from policy_compiler.catalog import Catalog, Placement
-from policy_compiler.names import is_name
 
 SITE = "site"
 
@@ -59,8 +58,3 @@ def cut(catalog: Catalog, name: str) -> Catalog:
     kept = pages[name].placements
     placements = {n: p for n, p in catalog.placements.items() if n in kept}
     return msgspec.structs.replace(catalog, placements=placements)
-
-
-def bad_pages(placement: Placement) -> list[str]:
-    """Names that no page can have."""
-    return [name for name in placement.pages if not is_name(name)]

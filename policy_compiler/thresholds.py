@@ -60,7 +60,9 @@ def without_guardrails(
     if not guards:
         return Public()
     carts = admitted(catalog, offer, tiers, known)
-    slacks = {g: [slack_of(offer, rung, g, carts.till) for rung in offer.rungs] for g in guards}
+    slacks: dict[Guard, list[Slack]] = {
+        g: [slack_of(offer, rung, g, carts.till) for rung in offer.rungs] for g in guards
+    }
     open_tables = any(r.cost_table and r.cost_table.otherwise is None for r in offer.rungs)
     stacks = offer.stackable and any(guard.startswith("margin") for guard in guards)
     why = _unproved(carts, slacks, open_tables, stacks)

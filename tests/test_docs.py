@@ -61,6 +61,26 @@ def test_every_command_of_the_readme_runs(command: str, workplace: Path) -> None
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
 
+FIRST_OFFER = ROOT / "docs" / "guide" / "first-offer.md"
+STEP = re.compile(r"(?:^`(\S+\.yaml)`:\n\n)?^```(sh|yaml)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def test_the_first_offer_can_be_written_step_by_step(tmp_path: Path) -> None:
+    steps = STEP.findall(FIRST_OFFER.read_text())
+    assert {kind for _, kind, _ in steps} == {"sh", "yaml"}
+    for file, kind, text in steps:
+        if kind == "yaml":
+            assert file, "a YAML block stands below the name of its file"
+            (tmp_path / file).write_text(text)
+            lines = ["proffer compile my-shop --check", "proffer fmt my-shop --check"]
+        else:
+            lines = text.splitlines()
+        for line in lines:
+            done = run(line, tmp_path)
+            wanted = 1 if line.endswith("ends with 1") else 0
+            assert done.returncode == wanted, f"{line}\n{done.stdout}\n{done.stderr}"
+
+
 def test_the_readme_has_the_commands_that_a_newcomer_needs() -> None:
     commands = commands_in(ROOT / "README.md")
     assert commands[:2] == ["make demo", "make test"]

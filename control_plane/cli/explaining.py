@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -10,17 +9,14 @@ import typer
 from msgspec import Struct
 
 from control_plane.batch import money_text
-from control_plane.cli.policies import Policy, load_policy
+from control_plane.cli.listing import tell_policy
+from control_plane.cli.policies import load_policy
 from control_plane.cli.requests import Asked, read_request
 from control_plane.cli.terminal import Json, Plain, Refused, Terminal
 from edge.decision.bundle import Bundle
 from edge.decision.explain import ArmExplained, SlotExplained, explain
 from edge.decision.hashing import T
-from edge.decision.notes import OfferNote
-from edge.decision.tables import HEAD_MINOR
 from policy_compiler.diagnostics import did_you_mean
-
-FOREVER_S = 1 << 51
 
 
 class ExplainDocument(Struct, frozen=True, kw_only=True):
@@ -29,31 +25,6 @@ class ExplainDocument(Struct, frozen=True, kw_only=True):
     bundle: str
     slots: list[SlotExplained]
     ignored: list[str]
-
-
-class OfferListed(Struct, frozen=True, kw_only=True):
-    """An offer of a policy.  Times in Unix seconds; None: unbounded."""
-
-    id: str
-    title: str
-    kind: str
-    placements: list[str]
-    rungs: list[str]
-    from_s: int | None
-    until_s: int | None
-    eligible: str
-    applicable: str
-    suitable: str
-
-
-class ListDocument(Struct, frozen=True, kw_only=True):
-    """What --json prints without a request."""
-
-    bundle: str
-    tenant: str
-    attributes: list[str]
-    placements: list[str]
-    offers: list[OfferListed]
 
 
 def explain_command(
@@ -73,7 +44,8 @@ def explain_command(
 ) -> None:
     """Say for every offer why a slot shows it, or why not and what would change that.
 
-    Runs the same function as decide.  Without REQUEST lists what the policy holds.
+    Runs the same function as decide.  Without REQUEST lists what the policy holds:
+    offers with rules, costs and limits, placements, models, sizes.
 
     Exit codes: 0 explained; 1 policy or request was refused, or there is no such offer;
     3 a file cannot be read.
@@ -82,7 +54,7 @@ def explain_command(
     policy = load_policy(source)
     _check_offer(policy.bundle, offer)
     if request is None:
-        _list(terminal, policy, offer)
+        tell_policy(terminal, policy.bundle, offer)
     else:
         _explain(terminal, read_request(policy, request), offer)
 
@@ -152,71 +124,3 @@ def _numbers(bundle: Bundle, arm: ArmExplained) -> str:
 def _micros(value: int) -> str:
     sign = "-" if value < 0 else ""
     return f"{sign}{abs(value) // 1_000_000}.{abs(value) % 1_000_000:06d}"
-
-
-# --- what a policy holds ------------------------------------------------------
-
-
-def _list(terminal: Terminal, policy: Policy, offer: str) -> None:
-    bundle = policy.bundle
-    offers = [
-        _listed(bundle, row, note)
-        for row, note in enumerate(bundle.notes.offers)
-        if not offer or bundle.text(bundle.tables.offer_name[row]) == offer
-    ]
-    document = ListDocument(
-        bundle=bundle.digest.hex(),
-        tenant=bundle.tenant,
-        attributes=[bundle.text(row) for row in bundle.tables.attribute_name],
-        placements=list(bundle.placement_rows),
-        offers=offers,
-    )
-    unit = bundle.head(HEAD_MINOR)
-    terminal.say(
-        f"{bundle.notes.title} ({bundle.tenant}), {bundle.notes.currency}"
-        f" in steps of {_micros(unit)}, bundle {document.bundle}",
-        "bold",
-    )
-    terminal.say(f"Placements: {', '.join(document.placements)}")
-    terminal.say(f"Reads: {', '.join(document.attributes)}")
-    for each in offers:
-        _tell_listed(terminal, each)
-    terminal.result(document)
-
-
-def _listed(bundle: Bundle, row: int, note: OfferNote) -> OfferListed:
-    tables = bundle.tables
-    places = tables.place_placement[tables.offer_place[row] : tables.offer_place[row + 1]]
-    return OfferListed(
-        id=bundle.text(tables.offer_name[row]),
-        title=note.title,
-        kind=note.kind,
-        placements=[bundle.placement_name(place) for place in places],
-        rungs=[bundle.arm_name(arm).split("/")[1] for arm in bundle.arms(row)],
-        from_s=_bound(tables.offer_from_s[row]),
-        until_s=_bound(tables.offer_until_s[row]),
-        eligible=note.eligible.text if note.eligible else "",
-        applicable=note.applicable.text if note.applicable else "",
-        suitable=note.suitable.text if note.suitable else "",
-    )
-
-
-def _bound(time_s: int) -> int | None:
-    return time_s if abs(time_s) < FOREVER_S else None
-
-
-def _tell_listed(terminal: Terminal, offer: OfferListed) -> None:
-    terminal.say()
-    terminal.say(f"{offer.id}: {offer.title} ({offer.kind})", "bold")
-    terminal.say(f"  sizes {', '.join(offer.rungs)}; at {', '.join(offer.placements)}")
-    if offer.from_s is not None or offer.until_s is not None:
-        terminal.say(f"  from {_day(offer.from_s)} until {_day(offer.until_s)}")
-    for name in ("eligible", "applicable", "suitable"):
-        if text := getattr(offer, name):
-            terminal.say(f"  {name}: {text}")
-
-
-def _day(time_s: int | None) -> str:
-    if time_s is None:
-        return "ever"
-    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%MZ")

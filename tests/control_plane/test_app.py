@@ -101,9 +101,12 @@ async def test_health_tells_the_live_manifest(plane: Running):
 
 async def test_before_the_first_publish_it_is_healthy_and_has_no_manifest(tmp_path: Path):
     app = create_app(Settings(data=tmp_path))
-    async with app.router.lifespan_context(app), httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://127.0.0.1"
-    ) as client:
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://127.0.0.1"
+        ) as client,
+    ):
         assert (await client.get("/healthz")).json()["sequence"] is None
         assert (await client.get(MANIFEST)).status_code == 404
 

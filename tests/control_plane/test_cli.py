@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge.decision.bundle import open_bundle
+from edge.decision.tables import BROWSER_PROJECTION, HEAD_PROJECTION
 from tests.support.cli import assert_clear, proffer, program, request_of, tree
 from tests.support.parts import ROOT
 
@@ -62,14 +63,14 @@ def test_wrong_usage_ends_with_2(arguments: tuple[str, ...]) -> None:
 # --- init ---------------------------------------------------------------------
 
 
-def test_the_starter_compiles_without_any_remark(tmp_path: Path) -> None:
+def test_the_starter_compiles_with_notes_at_most(tmp_path: Path) -> None:
     made = proffer("init", tmp_path / "shop", "--json")
     assert made.document["files"] == [
         "shop.yaml", "offers.yaml", "request.json", "catalog.schema.json"
     ]  # fmt: skip
     compiled = proffer("compile", tmp_path / "shop", "--check", "--json")
     assert compiled.code == 0
-    assert compiled.document["diagnostics"] == []
+    assert {found["severity"] for found in compiled.document["diagnostics"]} <= {"note"}
     assert compiled.document["file"] is None
 
 
@@ -97,6 +98,16 @@ def test_compile_makes_the_browser_s_projection(catalog: Path, tmp_path: Path) -
     assert ran.code == 0
     assert ran.document["projection"] == "browser"
     assert {found["code"] for found in ran.document["diagnostics"]} == {"P501"}
+
+
+def test_compile_makes_one_slice_of_it(catalog: Path, tmp_path: Path) -> None:
+    file = tmp_path / "site.bundle"
+    browser = ("compile", catalog, "-o", file, "--projection", "browser", "--json")
+    assert proffer(*browser, "--slice", "site").code == 0
+    assert open_bundle(file.read_bytes()).head(HEAD_PROJECTION) == BROWSER_PROJECTION
+    unknown = proffer(*browser, "--slice", "shelf")
+    assert unknown.code == 3 and "there is no slice 'shelf'" in str(unknown.document)
+    assert proffer("compile", catalog, "--check", "--slice", "site").code == 2
 
 
 BROKEN = [

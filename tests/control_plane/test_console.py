@@ -285,9 +285,7 @@ def test_a_stack_fills_each_bar_to_the_top():
 def test_an_interval_lies_on_the_right_side_of_zero():
     def found(low: float, high: float) -> Incremental:
         middle = (low + high) / 2
-        return Incremental(
-            treated=Group(), holdout=Group(), per_unit=middle, low=low, high=high
-        )
+        return Incremental(treated=Group(), holdout=Group(), per_unit=middle, low=low, high=high)
 
     gain, loss = charts.whisker(found(1, 3), 5), charts.whisker(found(-3, -1), 5)
     assert gain is not None

@@ -54,9 +54,7 @@ def test_the_page_renews_itself_under_a_policy_that_allows_no_inline_code(
     assert found == []
 
 
-def test_a_catalog_is_published_and_rolled_back_by_hand(
-    page: Page, server: Server, tmp_path: Path
-):
+def test_a_catalog_is_published_and_rolled_back_by_hand(page: Page, server: Server, tmp_path: Path):
     page.goto(f"{server.url}/console")
     write_catalog(tmp_path / "catalog", CATALOG.replace("Tiny Shop", "Tinier Shop"))
     page.get_by_role("button", name="Publish catalog").click()
@@ -79,9 +77,7 @@ def test_a_broken_catalog_is_explained_where_it_is_broken(
     assert httpx.get(f"{server.url}/healthz").json()["sequence"] == 1
 
 
-def test_without_scripts_the_page_is_whole_and_its_buttons_work(
-    browser: Browser, server: Server
-):
+def test_without_scripts_the_page_is_whole_and_its_buttons_work(browser: Browser, server: Server):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{server.url}/console")

@@ -117,9 +117,7 @@ async def test_a_unit_for_whom_no_offer_would_win_is_on_neither_side(world: Worl
     assert world.sides() == Sides()
 
 
-@pytest.mark.parametrize(
-    ("after_s", "counts"), [(-1, 0), (0, 1), (WINDOW_S - 1, 1), (WINDOW_S, 0)]
-)
+@pytest.mark.parametrize(("after_s", "counts"), [(-1, 0), (0, 1), (WINDOW_S - 1, 1), (WINDOW_S, 0)])
 async def test_an_order_counts_within_the_attribution_window(
     world: World, after_s: int, counts: int
 ):

@@ -8,7 +8,7 @@ import pytest
 
 from policy_compiler.compiling import compile_catalog
 from policy_compiler.diagnostics import Diagnostic
-from tests.policy_compiler.samples import offer_with, write_catalog
+from tests.policy_compiler.samples import diagnose, offer_with, write_catalog
 
 LARGE = "rungs: [{id: six, percent: 6, expected_profit: 2.00}]"
 SMALL = "rungs: [{id: five, percent: 5, expected_profit: 1.00}]"
@@ -153,8 +153,6 @@ def test_a_rule_that_is_never_true_names_the_parts_to_blame(
 def test_placeholders_have_a_value_in_every_rung(
     headline: str, words: str | None, tmp_path: Path
 ) -> None:
-    from tests.policy_compiler.samples import diagnose
-
     rungs = "rungs: [{id: five, percent: 5}, {id: ten, percent: 10, cap: 4.00}]"
     creative = f'creatives: {{hero: {{en-US: {{headline: "{headline}"}}}}}}'
     found = diagnose(write_catalog(tmp_path, offers=offer_with(rungs, creative)))

@@ -69,6 +69,21 @@ def _state(context: Context, name: str) -> str:
     return {State.ABSENT: "absent", State.ERROR: "error"}.get(meant, "value")  # type: ignore[call-overload]
 
 
+def test_a_rule_that_is_refused_as_too_wide_leaves_the_others_to_be_compared() -> None:
+    pairs = [
+        "(flag.on || fresh.now)",
+        "(count.items > 3 || level.points > 3)",
+        "(spend.total > 1.00 || saved.total > 1.00)",
+        "(weight.kg > 1.0 || land.code == 'US')",
+        "(town.name == 'Rome' || tier.name == 'gold')",
+        "('a' in tags.all || 'vip' in roles.all)",
+        "(clock.hour > 6 || day.number == 1)",
+    ]
+    policy = Policy(["true", " && ".join(pairs), " && ".join(pairs[1:])])
+    assert policy.too_wide == {1}
+    assert policy.trees.keys() == {0, 2}
+
+
 # --- the three traps of lowering ----------------------------------------------
 # Rewrites that are right in two-valued logic, and wrong where a part can be an error.
 # n, g, c and d are conditions on four attributes, each true, false, absent or invalid.

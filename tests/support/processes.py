@@ -1,8 +1,8 @@
 """Runs a real server as a process of its own, and stops it as Ctrl-C in a terminal would.
 
-    with serving([sys.executable, "-m", "uvicorn", "app:app", "--port", "{port}"]) as server:
-        httpx.get(f"{server.url}/decide")
-    assert server.status == 0, server.output()
+with serving([sys.executable, "-m", "uvicorn", "app:app", "--port", "{port}"]) as server:
+    httpx.get(f"{server.url}/decide")
+assert server.status == 0, server.output()
 """
 
 from __future__ import annotations
