@@ -14,9 +14,10 @@ from msgspec import Struct
 from edge.decision import tables as t
 from edge.decision.beacon import NOBODY, SESSION, Record, Row, decision_id, unpack_verdict
 from edge.decision.bundle import Bundle
+from edge.decision.choosing import segment_of as segment_index
 from edge.decision.errors import RequestError
 from edge.decision.request import Request, unpack_request
-from edge.decision.situation import Situation, bin_of, situate
+from edge.decision.situation import Situation, situate
 
 REST = "*"
 """The segment of every value that has no row of its own."""
@@ -150,8 +151,6 @@ def segment_of(bundle: Bundle, situation: Situation, placement: int) -> str:
     row = bundle.tables.placement_allocation[placement]
     if row < 0 or bundle.tables.allocation_attribute[row] < 0:
         return REST
-    starts = bundle.tables.allocation_bin
-    bins = bundle.tables.allocbin_row[starts[row] : starts[row + 1]]
-    index = bin_of(bins, situation.cells[bundle.tables.allocation_attribute[row]])
+    index = segment_index(bundle.tables, situation, row)
     names = bundle.notes.placements[placement].segments
     return names[index] if index < len(names) else REST

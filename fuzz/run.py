@@ -1,8 +1,9 @@
-"""`make fuzz`: the oracle's pairs, then each target under atheris, then what was found.
+"""`make fuzz`: pairs against the oracle and of decisions, then each target under atheris.
 
-    FUZZ_MINUTES  CPU minutes for all targets together (20)
-    FUZZ_PAIRS    pairs against the oracle (200,000)
-    FUZZ_SEED     of both; today's date if it is not given
+    FUZZ_MINUTES    CPU minutes for all targets together (20)
+    FUZZ_PAIRS      pairs against the oracle (200,000)
+    FUZZ_DECISIONS  decisions of which quick way and definition are compared (1,000,000)
+    FUZZ_SEED       of all; today's date if it is not given
 
 New inputs go to .cache/fuzz/<target>/, where the next run begins; an input that breaks
 an invariant goes to .cache/fuzz/found/ and makes the exit status 1.
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from fuzz import oracle_pairs
+from fuzz import oracle_pairs, quick_pairs
 from fuzz.seeds import seeds
 from fuzz.targets import ROOT, TARGETS
 
@@ -54,10 +55,12 @@ def steer(target: str, minutes: float, seed: int) -> bool:
 def main() -> int:
     seed = int(os.environ.get("FUZZ_SEED") or oracle_pairs.seed_of_today())
     pairs = int(os.environ.get("FUZZ_PAIRS") or 200_000)
+    decisions = int(os.environ.get("FUZZ_DECISIONS") or 1_000_000)
     minutes = float(os.environ.get("FUZZ_MINUTES") or 20)
     console = Console()
     console.print(f"seed {seed}: {pairs:,} pairs, {minutes:g} CPU minutes", highlight=False)
     whole = [not pairs or oracle_pairs.report(oracle_pairs.run(pairs, seed, console), console)]
+    whole += [not decisions or quick_pairs.report(quick_pairs.compared(decisions, seed), console)]
     whole += [steer(target, minutes * SHARES[target], seed) for target in TARGETS]
     return 0 if all(whole) else 1
 

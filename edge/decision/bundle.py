@@ -27,6 +27,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from hashlib import sha256
 from itertools import pairwise
+from operator import le
 from struct import Struct as Packing
 from typing import Literal
 
@@ -34,8 +35,11 @@ from msgspec import Struct
 
 from .eligibility import ClauseIndex
 from .errors import BundleError, RequestError
+from .lanes import Lanes
 from .notes import Notes, unpack_notes
+from .offersets import OfferSets
 from .request import Request
+from .situation import Gauge, gauge_of
 from .tables import COLUMNS, HEAD_TENANT, NO_OP, Ints, Kind, Tables, cell_count, table_of
 from .wellformed import check_meaning
 
@@ -85,6 +89,16 @@ class Bundle(Struct, kw_only=True, frozen=True, dict=True):
         ]
 
     @cached_property
+    def gauges(self) -> list[Gauge]:
+        """Per attribute."""
+        return [gauge_of(self.tables, row, words) for row, words in enumerate(self.words)]
+
+    @cached_property
+    def derived(self) -> list[int]:
+        """The derived attributes."""
+        return [row for row, op in enumerate(self.tables.attribute_op) if op != NO_OP]
+
+    @cached_property
     def notes(self) -> Notes:
         """Raises `BundleError` TEXT; `open_bundle` has read them once."""
         return unpack_notes(bytes(self.tables.notes))
@@ -92,6 +106,21 @@ class Bundle(Struct, kw_only=True, frozen=True, dict=True):
     @cached_property
     def clauses(self) -> ClauseIndex:
         return ClauseIndex(self.tables, self.rows["clause"])
+
+    @cached_property
+    def offer_sets(self) -> OfferSets:
+        return OfferSets(self.tables)
+
+    @cached_property
+    def lanes(self) -> list[Lanes]:
+        """Per model."""
+        return [Lanes(self.tables, model) for model in range(self.rows["model"])]
+
+    @cached_property
+    def placement_words(self) -> list[tuple[str, str]]:
+        """Per placement: its name and the salt of its choices."""
+        salts = self.tables.placement_salt
+        return [(self.placement_name(row), self.text(salt)) for row, salt in enumerate(salts)]
 
     def text(self, row: int) -> str:
         starts = self.tables.text_start
@@ -190,7 +219,7 @@ def _count_rows(tables: Tables) -> dict[str, int]:
 
 def _check_column(name: str, kind: Kind, column: Ints, rows: dict[str, int]) -> None:
     if kind.name == "start":
-        ok = column[0] == 0 and column[-1] == rows[kind.target] and _ascending(column)
+        ok = column[0] == 0 and column[-1] == rows[kind.target] and all(map(le, column, column[1:]))
     elif not column:
         ok = True
     elif kind.name == "plain":
@@ -201,10 +230,6 @@ def _check_column(name: str, kind: Kind, column: Ints, rows: dict[str, int]) -> 
         ok = min(column) >= -(kind.name == "maybe") and max(column) < rows[kind.target]
     if not ok:
         raise BundleError("COLUMN", f"{name} breaks its kind ({kind.name} {kind.target})")
-
-
-def _ascending(column: Ints) -> bool:
-    return all(a <= b for a, b in pairwise(column))
 
 
 def write_bundle(tables: Tables) -> bytes:

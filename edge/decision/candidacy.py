@@ -6,30 +6,43 @@ DESIGN section 7.4a; explanations ask the same function.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from . import tables as t
 from .arbitration import Page, exclusion
-from .choosing import Scored
+from .choosing import Candidates
 from .guardrails import guard
 from .reasons import ArmReason
 from .request import CONTEXTUAL
 from .scoring import score
-from .situation import word_cell
 from .state import window_index
 from .visit import Slot, Visit
 
 
-def candidates_for(visit: Visit, slot: Slot, page: Page) -> list[Scored]:
-    """All arms that may be shown here, with their scores, ascending by arm."""
-    found = []
-    for offer in visit.eligible:
-        if offer_objection(visit, slot, page, offer):
-            continue
-        for arm in visit.bundle.arms(offer):
-            if not arm_objection(visit, page, arm):
-                value = score_of(visit, slot, arm)
-                if not below_none(visit, slot, value):
-                    found.append(Scored(arm, value))
-    return found
+def candidates_for(visit: Visit, slot: Slot, page: Page) -> Candidates:
+    """All arms that may be shown here, with their scores."""
+    arms = open_arms(visit, slot, page, visit.eligible)
+    return worthy(visit, slot, arms, [score_of(visit, slot, arm) for arm in arms])
+
+
+def open_arms(visit: Visit, slot: Slot, page: Page, offers: Iterable[int]) -> list[int]:
+    """The arms of these eligible offers that nothing speaks against."""
+    return [
+        arm
+        for offer in offers
+        if not offer_objection(visit, slot, page, offer)
+        for arm in visit.bundle.arms(offer)
+        if not arm_objection(visit, page, arm)
+    ]
+
+
+def worthy(visit: Visit, slot: Slot, arms: Sequence[int], scores: Sequence[int]) -> Candidates:
+    """Without the arms whose exploration would lose more than the placement may."""
+    if scores and below_none(visit, slot, min(scores)):
+        both = zip(arms, scores, strict=True)
+        kept = [(arm, score) for arm, score in both if not below_none(visit, slot, score)]
+        arms, scores = [arm for arm, _ in kept], [score for _, score in kept]
+    return Candidates(arms, scores)
 
 
 def offer_objection(visit: Visit, slot: Slot, page: Page, offer: int) -> ArmReason:
@@ -50,10 +63,9 @@ def arm_objection(visit: Visit, page: Page, arm: int) -> ArmReason:
 
 def score_of(visit: Visit, slot: Slot, arm: int) -> int:
     tables = visit.bundle.tables
-    budget = tables.offer_budget[tables.rung_offer[arm - 1]]
-    multiplier = visit.manifest.multiplier(tables.budget_key[budget]) if budget >= 0 else 0
-    model, incentive = tables.placement_model[slot.placement], visit.incentive(arm)
-    return score(visit.bundle, visit.situation, visit.cart, model, arm, incentive or 0, multiplier)
+    model, incentive = tables.placement_model[slot.placement], visit.incentive(arm) or 0
+    multiplier = visit.multiplier(arm)
+    return score(visit.bundle, visit.situation, visit.cart, model, arm, incentive, multiplier)
 
 
 def below_none(visit: Visit, slot: Slot, value: int) -> bool:
@@ -119,5 +131,6 @@ def disclosure(visit: Visit, arm: int) -> bool:
         tables.offer_disclosure[offer] : tables.offer_disclosure[offer + 1]
     ]
     cell = visit.situation.cells[country]
-    places = {word_cell(visit.bundle, country, visit.bundle.text(text).encode()) for text in texts}
+    words = visit.bundle.gauges[country].words
+    places = {words.get(visit.bundle.text(text).encode()) for text in texts}
     return cell in places or (len(texts) > 0 and cell < 0)

@@ -19,13 +19,14 @@ others leave.  f = min(floor, T // K).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import neg
 
 from msgspec import Struct
 
 from . import tables as t
 from .hashing import T
 from .scoring import find
-from .situation import Situation, bin_of
+from .situation import Situation, bin_at
 from .tables import Tables
 
 CANDIDATE_LIMIT = 31
@@ -42,10 +43,17 @@ class Scored(Struct, frozen=True, order=True):
 NOTHING = Scored(0, 0)
 
 
-def best_candidates(candidates: Sequence[Scored]) -> list[Scored]:
+class Candidates(Struct, frozen=True):
+    """The arms that may be shown in a slot, ascending, and what each is worth."""
+
+    arms: Sequence[int]
+    scores: Sequence[int]
+
+
+def best_candidates(candidates: Candidates) -> list[Scored]:
     """The at most 31 best by (score, arm), ascending by arm."""
-    ranked = sorted(candidates, key=lambda c: (-c.score, c.arm))
-    return sorted(ranked[:CANDIDATE_LIMIT])
+    ranked = sorted(zip(map(neg, candidates.scores), candidates.arms, strict=True))
+    return sorted(Scored(arm, -lost) for lost, arm in ranked[:CANDIDATE_LIMIT])
 
 
 def tickets(
@@ -89,13 +97,19 @@ def _allocate(weights: list[int]) -> list[int]:
 
 def _weights(tables: Tables, situation: Situation, row: int, arms: list[Scored]) -> list[int]:
     """The weights of these arms in this situation's segment; 0 for arms it does not name."""
-    attribute = tables.allocation_attribute[row]
     first, last = tables.allocation_arm[row], tables.allocation_arm[row + 1]
-    bins = tables.allocbin_row[tables.allocation_bin[row] : tables.allocation_bin[row + 1]]
-    segment = bin_of(bins, situation.cells[attribute]) if attribute >= 0 else 0
+    segment = segment_of(tables, situation, row)
     base = tables.allocation_share[row] + segment * (last - first) - first
     found = [find(tables.allocarm_arm, arm.arm, first, last) for arm in arms]
     return [0 if at < 0 else tables.share_weight[base + at] for at in found]
+
+
+def segment_of(tables: Tables, situation: Situation, row: int) -> int:
+    """Index of the segment whose weights an allocation uses in this situation."""
+    attribute, bins = tables.allocation_attribute[row], tables.allocation_bin
+    if attribute < 0:
+        return 0
+    return bin_at(tables.allocbin_row, bins[row], bins[row + 1], situation.cells[attribute])
 
 
 def draw(shares: Sequence[int], ticket: int) -> int:

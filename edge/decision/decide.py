@@ -10,10 +10,10 @@ runtime.  The rules of the game, in order (DESIGN section 7):
     hold follow, and with them the eligible offers (`eligibility.py`).
  3. Wanted placements are walked by (rank, row), their slots in order, on two tracks:
     *shown*, and *ghost* as if no holdout applied (`arbitration.py`).
- 4. For each slot: candidates (`candidacy.py`), within guardrails (`guardrails.py`);
-    their scores (`scoring.py`); shares of T for none and the at most 31 best
-    (`choosing.py`); then the kept arm of this epoch if it is still a candidate, else
-    a fresh draw with this unit's word.
+ 4. For each slot: candidates (defined by `candidacy.py`, found by `quick.py`), within
+    guardrails (`guardrails.py`); their scores (`scoring.py`); shares of T for none and
+    the at most 31 best (`choosing.py`); then the kept arm of this epoch if it is still a
+    candidate, else a fresh draw with this unit's word.
  5. A held-out unit gets the default on the shown track and takes nothing there.
 
 A unit is the visitor or the customer, as the placement says; with consent
@@ -30,9 +30,10 @@ from . import tables as t
 from .arbitration import Page
 from .beacon import Row, Track, Verdict
 from .bundle import Bundle
-from .candidacy import candidates_for, disclosure
+from .candidacy import disclosure
 from .hashing import in_share, ticket
 from .manifest import ManifestBlock, unpack_manifest
+from .quick import quick_candidates
 from .reasons import Reason
 from .request import CONTEXTUAL, NONE, Request, unpack_request
 from .visit import Slot, Visit, begin
@@ -126,12 +127,12 @@ def held_out_outcome(flags: int, ghost: Outcome) -> Outcome:
 
 def choose(visit: Visit, slot: Slot, page: Page) -> Outcome:
     """One track's outcome: the kept arm if it is still a candidate, else a fresh draw."""
-    candidates = candidates_for(visit, slot, page)
+    candidates = quick_candidates(visit, slot, page)
     kept = visit.kept(slot)
     if kept is not None:
         arm = visit.arm_of_key(kept.arm_key)
-        if arm == 0 or any(candidate.arm == arm for candidate in candidates):
-            track = Track(arm, 0, beacon.KEPT, Reason.KEPT, (), len(candidates))
+        if arm == 0 or arm in candidates.arms:
+            track = Track(arm, 0, beacon.KEPT, Reason.KEPT, (), len(candidates.arms))
             return Outcome(track, kept.redraw, kept.drawn_by)
     best = choosing.best_candidates(candidates)
     if not best:
@@ -141,7 +142,7 @@ def choose(visit: Visit, slot: Slot, page: Page) -> Outcome:
     arms = [0, *(candidate.arm for candidate in best)]
     listed = tuple(zip(arms, shares, strict=True))
     reason = reason_of(index, shares)
-    track = Track(arms[index], shares[index], beacon.FRESH, reason, listed, len(candidates))
+    track = Track(arms[index], shares[index], beacon.FRESH, reason, listed, len(candidates.arms))
     return Outcome(track, visit.redraw(slot))
 
 

@@ -59,4 +59,4 @@ class TrustError(CoreError):
 class TokenError(CoreError):
     """An offer token is not to be redeemed; `code` names the check that failed."""
 
-    CODES = ("MALFORMED", "SIGNATURE", "EXPIRED", "TENANT", "SUBJECT")
+    CODES = ("MALFORMED", "SIGNATURE", "EXPIRED", "TENANT")

@@ -128,6 +128,24 @@ def guard(
     return ArmReason.CANDIDATE if enough else ArmReason.UNDER_FLOOR
 
 
+def cannot_break(tables: Tables, arm: int) -> bool:
+    """Whether an arm keeps its guardrails on any cart of known value, on a page without floors."""
+    rung, order = arm - 1, tables.head[t.HEAD_VALUE]
+    limits = tables.rung_limits[rung]
+    if limits & (t.FLOOR | t.FLOOR_PPM | t.CEILING_PPM) or tables.rung_cost[rung] >= 0:
+        return False
+    if tables.offer_scope[tables.rung_offer[rung]] not in (-1, order):
+        return False
+    return not limits & t.CEILING or _most(tables, rung) <= tables.rung_ceiling[rung]
+
+
+def _most(tables: Tables, rung: int) -> int:
+    """The most that an arm without cost table can cost."""
+    if tables.rung_limits[rung] & t.MOST:
+        return tables.rung_most[rung]
+    return t.SAFE if tables.rung_rate_ppm[rung] else tables.rung_fixed[rung]
+
+
 def ceiling_of(tables: Tables, cart: Cart, arm: int) -> int | None:
     """The most this arm may cost in micros (NO_CEILING: anything); None: not to be evaluated."""
     rung = arm - 1

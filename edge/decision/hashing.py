@@ -34,7 +34,7 @@ def ticket(purpose: str, *parts: str) -> int:
 
 def in_share(share: int, purpose: str, *parts: str) -> bool:
     """Whether this unit is a member of a share out of T."""
-    return ticket(purpose, *parts) < share
+    return share > 0 and ticket(purpose, *parts) < share
 
 
 def key_of(path: str) -> int:

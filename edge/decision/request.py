@@ -207,27 +207,32 @@ def _wanted(block: bytes) -> tuple[int, ...]:
 def _attributes(block: bytes, heap: bytes, offset: int) -> tuple[Held, ...]:
     """`offset`: where the heap's strings and sets begin."""
     attributes: list[Held] = []
-    for entry in ENTRY.iter_unpack(block):
-        held, offset = _held(entry, heap, offset)
-        attributes.append(held)
+    last = -1
+    for attribute, form, zero, size, value in ENTRY.iter_unpack(block):
+        content: Content = value
+        if form > INVALID:
+            content, offset = _from_heap(heap, offset, attribute, form, size, value)
+        elif size or (value and form == INVALID):
+            raise RequestError("ENCODING", f"attribute {attribute} has form {form}, size {size}")
+        if zero or attribute <= last:
+            raise RequestError("ENCODING", "attributes do not ascend")
+        attributes.append(Held(attribute, form, content))
+        last = attribute
     if offset != len(heap):
         raise RequestError("ENCODING", f"{len(heap)} bytes of heap, {offset} are used")
-    if any(a.attribute >= b.attribute for a, b in pairwise(attributes)):
-        raise RequestError("ENCODING", "attributes do not ascend")
     return tuple(attributes)
 
 
-def _held(entry: tuple[int, ...], heap: bytes, offset: int) -> tuple[Held, int]:
-    attribute, form, zero, size, value = entry
-    if form > SETS or zero or (size and form < STRINGS) or (value and form == INVALID):
-        raise RequestError("ENCODING", f"attribute {attribute} has form {form}, size {size}")
-    if form < STRINGS:
-        return Held(attribute, form, value), offset
+def _from_heap(
+    heap: bytes, offset: int, attribute: int, form: int, size: int, value: int
+) -> tuple[Content, int]:
+    if form > SETS or value != offset:
+        raise RequestError("ENCODING", f"attribute {attribute} has form {form} at {value}")
     read = _string_at if form == STRINGS else _set_at
     content, end = read(heap, offset, size)
-    if value != offset or end > len(heap):
-        raise RequestError("ENCODING", f"attribute {attribute} is not at {offset} of the heap")
-    return Held(attribute, form, content), end
+    if end > len(heap):
+        raise RequestError("ENCODING", f"attribute {attribute} goes on to {end} of the heap")
+    return content, end
 
 
 def _string_at(heap: bytes, offset: int, size: int) -> tuple[bytes, int]:

@@ -24,9 +24,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from . import tables as t
 from .guardrails import Cart
-from .situation import Situation, bin_of
+from .situation import Situation, bin_at
 from .tables import Ints, Tables
 
 if TYPE_CHECKING:
@@ -35,29 +37,46 @@ if TYPE_CHECKING:
 SCORE_LIMIT = 1 << 24
 
 
+class Shared(Struct, frozen=True):
+    """What a model says of this situation whatever the arm: its sum for showing nothing,
+    and what a unit of depth is worth.
+    """
+
+    none: int
+    sensitivity: int
+
+
 def score(
     bundle: Bundle, situation: Situation, cart: Cart, model: int, arm: int, incentive: int,
     multiplier: int,
 ) -> int:  # fmt: skip
     """Score of an arm; `incentive` in micros, `multiplier` Q16.  Without a model: 0."""
-    tables = bundle.tables
     if model < 0:
         return 0
-    shared = shared_sum(tables, situation, model)
-    own = own_sum(tables, situation, model, arm)
+    shared = shared_by_arms(bundle.tables, situation, model)
+    own = deviation(bundle.tables, situation, model, arm)
+    return worth(bundle.tables, cart, model, arm, shared, own, incentive, multiplier)
+
+
+def worth(
+    tables: Tables, cart: Cart, model: int, arm: int, shared: Shared, own: int, incentive: int,
+    multiplier: int,
+) -> int:  # fmt: skip
+    """The same, from the model's sums: the shared ones, and the arm's deviation `own`."""
+    own += shared.sensitivity * tables.rung_depth[arm - 1] >> 8
     if tables.model_link[model] == t.IDENTITY:
-        return _clamp(own - (multiplier * tables.rung_expected_cost[arm - 1] >> 16))
-    return _clamp(_economics(tables, cart, arm, shared, own, incentive, multiplier))
+        return clamp(own - (multiplier * tables.rung_expected_cost[arm - 1] >> 16))
+    return clamp(_economics(tables, cart, arm, shared.none, own, incentive, multiplier))
 
 
 def _economics(
-    tables: Tables, cart: Cart, arm: int, shared: int, own: int, incentive: int, multiplier: int
+    tables: Tables, cart: Cart, arm: int, none: int, own: int, incentive: int, multiplier: int
 ) -> int:
     unit = tables.head[t.HEAD_SCORE_UNIT]
     margin = (cart.margin or 0) // unit
     cost = incentive // unit
     handling = tables.rung_handling[arm - 1] // unit
-    p_none, p_arm = response(tables, shared), response(tables, shared + own)
+    p_none, p_arm = response(tables, none), response(tables, none + own)
     gain = (p_arm * (margin - cost - handling) - p_none * margin) >> 16
     expected_cost = min(p_arm * cost >> 16, SCORE_LIMIT)
     return gain - (multiplier * expected_cost >> 16)
@@ -68,26 +87,26 @@ def response(tables: Tables, logit: int) -> int:
     return tables.response[max(0, min(1023, logit + 512))]
 
 
-def shared_sum(tables: Tables, situation: Situation, model: int) -> int:
-    """What all arms and showing nothing have in common: constant and base terms."""
-    terms = _terms(tables, model)
-    base = sum(weight(tables, situation, x, 0) for x in terms if tables.term_role[x] == t.BASE)
-    return tables.model_constant[model] + base
+def shared_by_arms(tables: Tables, situation: Situation, model: int) -> Shared:
+    base = _shared_terms(tables, situation, model, t.BASE)
+    sensitivity = _shared_terms(tables, situation, model, t.SENSITIVITY)
+    return Shared(tables.model_constant[model] + base, sensitivity)
 
 
-def own_sum(tables: Tables, situation: Situation, model: int, arm: int) -> int:
-    """What this arm adds: sensitivity times depth, its constant, its own terms."""
-    sensitivity = deviation = 0
-    for term in _terms(tables, model):
-        role = tables.term_role[term]
-        if role == t.SENSITIVITY:
-            sensitivity += weight(tables, situation, term, 0)
-        elif role == t.ARM:
-            deviation += weight(tables, situation, term, arm)
-    return (sensitivity * tables.rung_depth[arm - 1] >> 8) + bias(tables, model, arm) + deviation
+def _shared_terms(tables: Tables, situation: Situation, model: int, role: int) -> int:
+    terms = [x for x in terms_of(tables, model) if tables.term_role[x] == role]
+    return sum(weight(tables, situation, x, 0) for x in terms)
 
 
-def _terms(tables: Tables, model: int) -> range:
+def deviation(tables: Tables, situation: Situation, model: int, arm: int) -> int:
+    """The arm's constant and its own terms."""
+    roles = tables.term_role
+    terms = [x for x in terms_of(tables, model) if roles[x] == t.ARM]
+    own = sum(weight(tables, situation, x, arm) for x in terms)
+    return bias(tables, model, arm) + own
+
+
+def terms_of(tables: Tables, model: int) -> range:
     return range(tables.model_term[model], tables.model_term[model + 1])
 
 
@@ -108,12 +127,15 @@ def weight(tables: Tables, situation: Situation, term: int, arm: int) -> int:
 
 def term_bin(tables: Tables, situation: Situation, term: int) -> int:
     """Which of the term's weights applies: left bin * width + right bin."""
-    left = tables.leftbin_bin[tables.term_left_bin[term] : tables.term_left_bin[term + 1]]
-    at = bin_of(left, situation.cells[tables.term_left[term]]) * tables.term_width[term]
-    if tables.term_right[term] < 0:
+    left, right = tables.term_left[term], tables.term_right[term]
+    starts = tables.term_left_bin
+    at = bin_at(tables.leftbin_bin, starts[term], starts[term + 1], situation.cells[left])
+    if right < 0:
         return at
-    right = tables.rightbin_bin[tables.term_right_bin[term] : tables.term_right_bin[term + 1]]
-    return at + bin_of(right, situation.cells[tables.term_right[term]])
+    starts = tables.term_right_bin
+    cell = situation.cells[right]
+    other = bin_at(tables.rightbin_bin, starts[term], starts[term + 1], cell)
+    return at * tables.term_width[term] + other
 
 
 def find(column: Ints, value: int, first: int, last: int) -> int:
@@ -122,5 +144,13 @@ def find(column: Ints, value: int, first: int, last: int) -> int:
     return row if row < last and column[row] == value else -1
 
 
-def _clamp(value: int) -> int:
+def clamp(value: int) -> int:
+    """Within +-2^24."""
     return max(-SCORE_LIMIT, min(SCORE_LIMIT, value))
+
+
+def clamped(values: list[int]) -> list[int]:
+    """Each of them within +-2^24."""
+    if values and (min(values) < -SCORE_LIMIT or max(values) > SCORE_LIMIT):
+        return [clamp(value) for value in values]
+    return values

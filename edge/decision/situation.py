@@ -48,65 +48,78 @@ class Situation(Struct):
         return self.values[attribute] if self.cells[attribute] >= 0 else None
 
 
+class Gauge(Struct, frozen=True, kw_only=True):
+    """How what is sent for one attribute becomes its cell.  Derived ones have form -1."""
+
+    form: int
+    low: int
+    high: int
+    breaks: list[int]
+    words: dict[bytes, int]
+    """Cell of each string that the policy mentions; for sets, the index of each word."""
+    between: list[bytes]
+    """The words of a string whose other cells lie between them, ascending."""
+
+
+def gauge_of(tables: Tables, row: int, words: dict[bytes, int]) -> Gauge:
+    """`words`: the attribute's words, with their index."""
+    kind, flags = tables.attribute_type[row], tables.attribute_flags[row]
+    breaks = tables.break_value[tables.attribute_break[row] : tables.attribute_break[row + 1]]
+    ordered = flags & t.ORDERED
+    return Gauge(
+        form=FORMS[kind] if tables.attribute_op[row] == t.NO_OP else -1,
+        low=tables.attribute_low[row],
+        high=tables.attribute_high[row],
+        breaks=[1] if kind == t.BOOL else list(breaks),
+        words={word: 2 * at + 1 for word, at in words.items()} if ordered else words,
+        between=list(words) if ordered else [],
+    )
+
+
 def situate(bundle: Bundle, request: Request) -> Situation:
     """Raises `RequestError` if an attribute has no row or not the form of its type."""
     tables, count = bundle.tables, bundle.rows["attribute"]
     situation = Situation([ABSENT_CELL] * count, [0] * count, [0] * count)
     for held in request.attributes:
-        _place(bundle, situation, held)
+        _place(bundle.gauges, situation, held)
     if request.consent == CONTEXTUAL:
         _withhold_personal(tables, situation)
-    for row, op in enumerate(tables.attribute_op):
-        if op != t.NO_OP:
-            _derive(tables, situation, row, request.now_s)
+    for row in bundle.derived:
+        _derive(tables, bundle.gauges[row], situation, row, request.now_s)
     return situation
 
 
-def _place(bundle: Bundle, situation: Situation, held: Held) -> None:
-    tables, row = bundle.tables, held.attribute
-    if row >= len(situation.cells) or tables.attribute_op[row] != t.NO_OP:
+def _place(gauges: list[Gauge], situation: Situation, held: Held) -> None:
+    row, form, value = held.attribute, held.form, held.value
+    if row >= len(gauges) or (gauge := gauges[row]).form < 0:
         raise RequestError("ENCODING", f"there is no attribute {row} to send")
-    value = held.value
-    if held.form == INVALID:
+    if form == INVALID:
         situation.cells[row] = INVALID_CELL
-    elif held.form != FORMS[tables.attribute_type[row]]:
-        raise RequestError("ENCODING", f"attribute {row} has form {held.form}")
-    elif isinstance(value, tuple):
-        words = bundle.words[row]
-        situation.cells[row] = 0
-        situation.masks[row] = sum(1 << words[x] for x in value if x in words)
+    elif form != gauge.form:
+        raise RequestError("ENCODING", f"attribute {row} has form {form}")
+    elif isinstance(value, int):
+        _place_number(gauge, situation, row, value)
     elif isinstance(value, bytes):
-        situation.cells[row] = _string_cell(bundle, row, value)
+        situation.cells[row] = cell_of_string(gauge, value)
     else:
-        _place_number(tables, situation, row, value)
+        words = gauge.words
+        situation.cells[row] = 0
+        situation.masks[row] = sum([1 << words[x] for x in value if x in words])
 
 
-def _place_number(tables: Tables, situation: Situation, row: int, value: int) -> None:
-    if not tables.attribute_low[row] <= value <= tables.attribute_high[row]:
+def _place_number(gauge: Gauge, situation: Situation, row: int, value: int) -> None:
+    if gauge.low <= value <= gauge.high:
+        situation.values[row] = value
+        situation.cells[row] = bisect_right(gauge.breaks, value)
+    else:
         situation.cells[row] = INVALID_CELL
-        return
-    situation.values[row] = value
-    if tables.attribute_type[row] == t.BOOL:
-        situation.cells[row] = value
-    else:
-        low, high = tables.attribute_break[row], tables.attribute_break[row + 1]
-        situation.cells[row] = bisect_right(tables.break_value, value, low, high) - low
 
 
-def _string_cell(bundle: Bundle, row: int, value: bytes) -> int:
-    cell = word_cell(bundle, row, value)
-    if cell is not None:
-        return cell
-    words = bundle.words[row]
-    ordered = bundle.tables.attribute_flags[row] & t.ORDERED
-    return 2 * bisect_left(list(words), value) if ordered else len(words)
-
-
-def word_cell(bundle: Bundle, row: int, word: bytes) -> int | None:
-    """The cell of a string that the policy mentions, None for any other."""
-    found = bundle.words[row].get(word)
-    ordered = bundle.tables.attribute_flags[row] & t.ORDERED
-    return found if found is None or not ordered else 2 * found + 1
+def cell_of_string(gauge: Gauge, value: bytes) -> int:
+    found = gauge.words.get(value)
+    if found is not None:
+        return found
+    return 2 * bisect_left(gauge.between, value) if gauge.between else len(gauge.words)
 
 
 def _withhold_personal(tables: Tables, situation: Situation) -> None:
@@ -115,7 +128,7 @@ def _withhold_personal(tables: Tables, situation: Situation) -> None:
             situation.cells[row], situation.values[row], situation.masks[row] = WITHHELD_CELL, 0, 0
 
 
-def _derive(tables: Tables, situation: Situation, row: int, now_s: int) -> None:
+def _derive(tables: Tables, gauge: Gauge, situation: Situation, row: int, now_s: int) -> None:
     op = tables.attribute_op[row]
     operands = [x for x in (tables.attribute_left[row], tables.attribute_right[row]) if x >= 0]
     worst = min((situation.cells[x] for x in operands), default=0)
@@ -131,7 +144,7 @@ def _derive(tables: Tables, situation: Situation, row: int, now_s: int) -> None:
     if value is None:
         situation.cells[row] = INVALID_CELL
     else:
-        _place_number(tables, situation, row, value)
+        _place_number(gauge, situation, row, value)
 
 
 def local_time_s(tables: Tables, zone: int, now_s: int) -> int | None:
@@ -148,6 +161,6 @@ def _of_clock(op: int, local_s: int) -> int:
     return local_s // 3600 % 24 if op == t.HOUR else (local_s // 86400 + 3) % 7 + 1
 
 
-def bin_of(bins: Ints, cell: int) -> int:
-    """The bin of a cell; the last entry stands for an attribute without value."""
-    return bins[cell] if cell >= 0 else bins[-1]
+def bin_at(bins: Ints, first: int, last: int, cell: int) -> int:
+    """The bin of a cell; a run's last entry stands for an attribute without value."""
+    return bins[first + cell if cell >= 0 else last - 1]

@@ -12,7 +12,6 @@ from . import beacon
 from . import tables as t
 from .arbitration import Page
 from .bundle import Bundle
-from .eligibility import offers_of
 from .guardrails import NO_FLOOR, Cart, cart_of, floor_of, incentive_of
 from .hashing import word
 from .manifest import ManifestBlock
@@ -34,10 +33,19 @@ class Visit(Struct, kw_only=True):
     request: Request
     situation: Situation
     cart: Cart
-    eligible: list[int]
+    holding: int
+    """The clauses that hold."""
     state: State | None
     flags: int
+    multipliers: dict[int, int]
+    """By budget key."""
     incentives: dict[int, int | None] = field(default_factory=dict)
+    epochs: dict[Slot, int] = field(default_factory=dict)
+
+    @property
+    def eligible(self) -> list[int]:
+        """The offers whose rule is true."""
+        return self.bundle.clauses.offers(self.holding)
 
     def unit(self, kind: int) -> str:
         """The unit that chance is keyed on: visitor, customer, or the page session."""
@@ -56,6 +64,12 @@ class Visit(Struct, kw_only=True):
             self.incentives[arm] = cost
         return self.incentives[arm]
 
+    def multiplier(self, arm: int) -> int:
+        """Unsigned Q16: what a unit of the arm's budget costs beyond its price."""
+        tables = self.bundle.tables
+        budget = tables.offer_budget[tables.rung_offer[arm - 1]]
+        return self.multipliers.get(tables.budget_key[budget], 0) if budget >= 0 else 0
+
     def page(self) -> Page:
         """What earlier calls of this page view took."""
         page = Page([])
@@ -72,15 +86,17 @@ class Visit(Struct, kw_only=True):
 
     def draw_words(self, slot: Slot) -> tuple[str, str, str]:
         """Key, salt and unit of this slot's words of chance."""
-        tables = self.bundle.tables
-        place = f"{self.bundle.placement_name(slot.placement)}/{slot.index}"
-        salt = self.bundle.text(tables.placement_salt[slot.placement])
-        return place, salt, self.unit(tables.placement_unit[slot.placement])
+        name, salt = self.bundle.placement_words[slot.placement]
+        unit = self.unit(self.bundle.tables.placement_unit[slot.placement])
+        return f"{name}/{slot.index}", salt, unit
 
     def epoch(self, slot: Slot) -> int:
         """Index of the epoch that a choice is kept for; units start theirs at different times."""
-        period = self.bundle.tables.placement_epoch_s[slot.placement]
-        return (self.request.now_s + word("epoch", *self.draw_words(slot)) % period) // period
+        if slot not in self.epochs:
+            period = self.bundle.tables.placement_epoch_s[slot.placement]
+            ahead = word("epoch", *self.draw_words(slot)) % period
+            self.epochs[slot] = (self.request.now_s + ahead) // period
+        return self.epochs[slot]
 
     def kept(self, slot: Slot) -> Kept | None:
         """What the state keeps for this slot in the current epoch."""
@@ -115,9 +131,8 @@ def begin(bundle: Bundle, manifest: ManifestBlock, request: Request) -> Visit:
         request=request,
         situation=situation,
         cart=cart_of(bundle.tables, situation),
-        eligible=offers_of(bundle.clauses.holding(situation), bundle.tables.offer_clause)
-        if decides
-        else [],
+        holding=bundle.clauses.holding(situation) if decides else 0,
         state=state,
         flags=flags,
+        multipliers=dict(manifest.multipliers),
     )

@@ -7,8 +7,9 @@ well-formed request neither fails nor reads outside a table.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
+from operator import lt, ne
 
 from . import tables as t
 from .bounds import integers_stay_exact
@@ -184,7 +185,8 @@ def terms_have_a_weight_per_bin(tables: Tables, rows: dict[str, int]) -> Problem
         if tables.term_role[row] != t.ARM and list(arms) != [0]:
             return f"term {row} is shared and needs exactly one row, of arm 0"
         first, last = tables.term_row[row], tables.term_row[row + 1]
-        if any(tables.row_weight[i + 1] - tables.row_weight[i] != size for i in range(first, last)):
+        starts = tables.row_weight[first : last + 1]
+        if any(map(ne, starts, range(starts[0], starts[0] + size * (last - first) + 1, size))):
             return f"term {row} does not have {size} weights in each row"
     return None
 
@@ -246,8 +248,8 @@ def _slice(starts: Ints, row: int, values: Ints) -> Ints:
     return values[starts[row] : starts[row + 1]]
 
 
-def _strictly_ascending(values: object) -> bool:
-    return all(a < b for a, b in pairwise(values))  # type: ignore[call-overload]
+def _strictly_ascending(values: Sequence) -> bool:
+    return all(map(lt, values, values[1:]))
 
 
 CHECKS: tuple[Callable[[Tables, dict[str, int]], Problem], ...] = (

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from edge.decision import tables as t
 from edge.decision.beacon import unpack_verdict
-from edge.decision.choosing import CANDIDATE_LIMIT, Scored, best_candidates, draw, tickets
+from edge.decision.choosing import (
+    CANDIDATE_LIMIT,
+    Candidates,
+    Scored,
+    best_candidates,
+    draw,
+    tickets,
+)
 from edge.decision.decide import decide
 from edge.decision.hashing import T, in_share, is_part, key_of, ticket, word
 from edge.decision.manifest import pack_manifest
@@ -83,7 +90,7 @@ def test_arms_that_an_allocation_does_not_name_have_no_weight() -> None:
 def test_the_31_best_are_kept_in_arm_order(scores: list[int], random) -> None:
     many = arms(scores * 3)
     random.shuffle(many)
-    best = best_candidates(many)
+    best = best_candidates(Candidates([c.arm for c in many], [c.score for c in many]))
     assert len(best) == min(CANDIDATE_LIMIT, len(many))
     assert best == sorted(best)
     ranked = sorted(many, key=lambda c: (-c.score, c.arm))

@@ -1,0 +1,97 @@
+"""Sums of a scorecard for all arms at once: a lane of one wide integer per arm.
+
+For one term and one bin, the weights of all arms stand side by side in a Python
+integer, 32 bits each.  Adding such integers, one per term, adds the weights of every
+arm at the speed of machine words.  Lanes hold no negative numbers, so every weight
+(at most 2^24 in size) is raised by 2^24 and what is read is lowered again; 126 terms
+and the arms' constants fit into a lane.
+
+`scoring.deviation` is the definition; this is the same for many arms.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+from . import tables as t
+from .scoring import bias, term_bin, terms_of
+from .situation import Situation
+from .tables import Tables
+
+LANE_BYTES = 4
+RAISED = 1 << 24
+TERM_LIMIT = 126
+MEMORY_LIMIT_BYTES = 16 << 20
+
+
+Cells = int | tuple[int, int]
+Memory = dict[Cells, int]
+
+
+class Lanes:
+    """The arm terms of one model; columns are made when a cell is first met, in bounded memory."""
+
+    def __init__(self, tables: Tables, model: int) -> None:
+        roles = tables.term_role
+        self.tables = tables
+        self.model = model
+        self.arms = len(tables.rung_key)
+        self.terms: list[tuple[int, int, int, Memory]] = [
+            (term, tables.term_left[term], tables.term_right[term], {})
+            for term in terms_of(tables, model)
+            if roles[term] == t.ARM
+        ]
+        self.room = self.room_for = max(256, MEMORY_LIMIT_BYTES // (self.arms * LANE_BYTES))
+
+    @property
+    def fit(self) -> bool:
+        """Whether all sums fit into a lane."""
+        return len(self.terms) <= TERM_LIMIT
+
+    @cached_property
+    def constants(self) -> int:
+        return _packed(bias(self.tables, self.model, arm) for arm in range(1, self.arms + 1))
+
+    def deviations(self, situation: Situation) -> tuple[Sequence[int], int]:
+        """Per arm (the first is arm 1) its constant and terms, raised; and by how much."""
+        raised, cells = self.constants, situation.cells
+        for term, left, right, memory in self.terms:
+            at = cells[left] if right < 0 else (cells[left], cells[right])
+            column = memory.get(at)
+            raised += self._column(term, situation, memory, at) if column is None else column
+        lanes = raised.to_bytes(self.arms * LANE_BYTES, "little")
+        return memoryview(lanes).cast("I"), RAISED * (len(self.terms) + 1)
+
+    def _column(self, term: int, situation: Situation, memory: Memory, at: Cells) -> int:
+        if not self.room:
+            self._forget()
+        self.room -= 1
+        memory[at] = column = _packed(self._weights(term, term_bin(self.tables, situation, term)))
+        return column
+
+    def _forget(self) -> None:
+        self.room = self.room_for
+        for *_, memory in self.terms:
+            memory.clear()
+
+    def _weights(self, term: int, place: int) -> Sequence[int]:
+        """Per arm: its weight in this bin, 0 where the term does not name it."""
+        tables = self.tables
+        first, last = tables.term_row[term], tables.term_row[term + 1]
+        starts = tables.row_weight
+        if first == last:
+            return [0] * self.arms
+        step = starts[first + 1] - starts[first]
+        named = tables.weight_value[starts[first] + place : starts[last] : step]
+        if last - first == self.arms and tables.row_arm[first] == 1:
+            return named
+        weights = [0] * (self.arms + 1)
+        for arm, weight in zip(tables.row_arm[first:last], named, strict=True):
+            weights[arm] = weight
+        return weights[1:]
+
+
+def _packed(weights: Iterable[int]) -> int:
+    return int.from_bytes(array("I", [weight + RAISED for weight in weights]).tobytes(), "little")
