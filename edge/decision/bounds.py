@@ -63,11 +63,13 @@ def _largest(tables: Tables) -> Largest:
     amount = max(head[t.HEAD_VALUE_OTHERWISE], *(_amount(tables, row) for row in orders))
     margin = _share(tables, amount, head[t.HEAD_MARGIN_PPM])
     incentive = _share(tables, amount, _most(rates))
+    incentive += _most(tables.rung_fixed) + _most(tables.amount_micros)
     limits = _most(tables.rung_ceiling_ppm, tables.rung_floor_ppm)
+    below = max(-min(tables.rung_most, default=0), *(_below_0(tables, row) for row in orders))
     return Largest(
         amount=amount,
         margin=max(margin, _amount(tables, head[t.HEAD_MARGIN])),
-        incentive=_most(tables.rung_fixed) + incentive + _most(tables.amount_micros),
+        incentive=max(incentive, below),  # `most` and a negative subtotal cut it off below 0
         handling=_most(tables.rung_handling),
         rate_ppm=max(_most(rates), limits, head[t.HEAD_MARGIN_PPM]),
     )
@@ -83,6 +85,13 @@ def _amount(tables: Tables, attribute: int) -> int:
     if attribute < 0:
         return 0
     return _range(tables, attribute) * 10 ** (6 - tables.attribute_scale[attribute])
+
+
+def _below_0(tables: Tables, attribute: int) -> int:
+    """How far a money attribute may go below 0, in micros."""
+    if attribute < 0:
+        return 0
+    return max(0, -tables.attribute_low[attribute]) * 10 ** (6 - tables.attribute_scale[attribute])
 
 
 def _derived(tables: Tables, attribute: int) -> int:

@@ -223,13 +223,21 @@ def _check_column(name: str, kind: Kind, column: Ints, rows: dict[str, int]) -> 
     elif not column:
         ok = True
     elif kind.name == "plain":
-        ok = kind.low <= min(column) and max(column) <= kind.high
+        ok = _type_fits(column, kind) or kind.low <= min(column) <= max(column) <= kind.high
     elif kind.name == "blob":
         ok = isinstance(column, bytes) or (isinstance(column, memoryview) and column.format == "B")
     else:
         ok = min(column) >= -(kind.name == "maybe") and max(column) < rows[kind.target]
     if not ok:
         raise BundleError("COLUMN", f"{name} breaks its kind ({kind.name} {kind.target})")
+
+
+def _type_fits(column: Ints, kind: Kind) -> bool:
+    """Whether no value of the column's type breaks the bounds."""
+    if not isinstance(column, memoryview):
+        return False
+    low, high = _bounds_of(TYPES.index(column.format))  # type: ignore[arg-type]
+    return kind.low <= low and high <= kind.high
 
 
 def write_bundle(tables: Tables) -> bytes:
@@ -260,12 +268,16 @@ def _is_default(name: str, values: Ints) -> bool:
 def _narrowest(values: Ints) -> int:
     low, high = min(values), max(values)
     for code in (0, 3, 1, 4, 2, 5, 6):
-        bits = WIDTHS[code] * 8
-        signed = code >= 3
-        floor, top = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+        floor, top = _bounds_of(code)
         if floor <= low and high <= top:
             return code
     raise ValueError(f"{high} or {low} does not fit into 64 bits")
+
+
+def _bounds_of(code: int) -> tuple[int, int]:
+    """The least and the greatest integer of a type."""
+    bits = WIDTHS[code] * 8
+    return (-(1 << bits - 1), (1 << bits - 1) - 1) if code >= 3 else (0, (1 << bits) - 1)
 
 
 def _pack(values: Ints, code: int) -> bytes:

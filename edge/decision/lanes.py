@@ -2,9 +2,10 @@
 
 For one term and one bin, the weights of all arms stand side by side in a Python
 integer, 32 bits each.  Adding such integers, one per term, adds the weights of every
-arm at the speed of machine words.  Lanes hold no negative numbers, so every weight
-(at most 2^24 in size) is raised by 2^24 and what is read is lowered again; 126 terms
-and the arms' constants fit into a lane.
+arm at the speed of machine words.  Lanes hold no negative numbers, so every weight is
+raised by what the column's type needs (2^7, 2^15; else 2^24, the size of the largest
+weight), and what is read is lowered again; 126 terms and the arms' constants fit into
+a lane.
 
 `scoring.deviation` is the definition; this is the same for many arms.
 """
@@ -18,10 +19,13 @@ from functools import cached_property
 from . import tables as t
 from .scoring import bias, term_bin, terms_of
 from .situation import Situation
-from .tables import Tables
+from .tables import Ints, Tables
 
 LANE_BYTES = 4
-RAISED = 1 << 24
+BYTES_OF = {"b": 1, "h": 2}
+"""Types whose bytes are spread into lanes as they are, but for the sign bit."""
+LARGEST = 1 << 24
+FLIP_SIGN = bytes(byte ^ 0x80 for byte in range(256))
 TERM_LIMIT = 126
 MEMORY_LIMIT_BYTES = 16 << 20
 
@@ -43,6 +47,9 @@ class Lanes:
             for term in terms_of(tables, model)
             if roles[term] == t.ARM
         ]
+        kind = getattr(tables.weight_value, "format", "")
+        self.bytes_of = BYTES_OF.get(kind, 0)
+        self.raised = 1 << 8 * self.bytes_of - 1 if self.bytes_of else LARGEST
         self.room = self.room_for = max(256, MEMORY_LIMIT_BYTES // (self.arms * LANE_BYTES))
 
     @property
@@ -52,7 +59,8 @@ class Lanes:
 
     @cached_property
     def constants(self) -> int:
-        return _packed(bias(self.tables, self.model, arm) for arm in range(1, self.arms + 1))
+        arms = range(1, self.arms + 1)
+        return _packed([bias(self.tables, self.model, arm) for arm in arms], LARGEST)
 
     def deviations(self, situation: Situation) -> tuple[Sequence[int], int]:
         """Per arm (the first is arm 1) its constant and terms, raised; and by how much."""
@@ -62,13 +70,13 @@ class Lanes:
             column = memory.get(at)
             raised += self._column(term, situation, memory, at) if column is None else column
         lanes = raised.to_bytes(self.arms * LANE_BYTES, "little")
-        return memoryview(lanes).cast("I"), RAISED * (len(self.terms) + 1)
+        return memoryview(lanes).cast("I"), self.raised * len(self.terms) + LARGEST
 
     def _column(self, term: int, situation: Situation, memory: Memory, at: Cells) -> int:
         if not self.room:
             self._forget()
         self.room -= 1
-        memory[at] = column = _packed(self._weights(term, term_bin(self.tables, situation, term)))
+        memory[at] = column = self._lanes_of(term, term_bin(self.tables, situation, term))
         return column
 
     def _forget(self) -> None:
@@ -76,22 +84,30 @@ class Lanes:
         for *_, memory in self.terms:
             memory.clear()
 
-    def _weights(self, term: int, place: int) -> Sequence[int]:
-        """Per arm: its weight in this bin, 0 where the term does not name it."""
-        tables = self.tables
+    def _lanes_of(self, term: int, place: int) -> int:
+        """The weights of a term's bin, 0 where the term does not name the arm."""
+        tables, starts = self.tables, self.tables.row_weight
         first, last = tables.term_row[term], tables.term_row[term + 1]
-        starts = tables.row_weight
         if first == last:
-            return [0] * self.arms
+            return _packed([0] * self.arms, self.raised)
         step = starts[first + 1] - starts[first]
         named = tables.weight_value[starts[first] + place : starts[last] : step]
         if last - first == self.arms and tables.row_arm[first] == 1:
-            return named
+            return self._spread(named) if self.bytes_of else _packed(named, self.raised)
         weights = [0] * (self.arms + 1)
         for arm, weight in zip(tables.row_arm[first:last], named, strict=True):
             weights[arm] = weight
-        return weights[1:]
+        return _packed(weights[1:], self.raised)
+
+    def _spread(self, weights: Ints) -> int:
+        """`_packed`, without looking at each number."""
+        assert isinstance(weights, memoryview)
+        raw, lanes, last = weights.tobytes(), bytearray(self.arms * LANE_BYTES), self.bytes_of - 1
+        for byte in range(last):
+            lanes[byte::LANE_BYTES] = raw[byte :: self.bytes_of]
+        lanes[last::LANE_BYTES] = raw[last :: self.bytes_of].translate(FLIP_SIGN)
+        return int.from_bytes(lanes, "little")
 
 
-def _packed(weights: Iterable[int]) -> int:
-    return int.from_bytes(array("I", [weight + RAISED for weight in weights]).tobytes(), "little")
+def _packed(weights: Iterable[int], raised: int) -> int:
+    return int.from_bytes(array("I", [weight + raised for weight in weights]).tobytes(), "little")

@@ -22,7 +22,7 @@ class AttributeNote(Struct, frozen=True, kw_only=True, omit_defaults=True):
     purpose: tuple[str, ...] = ()
 
 
-class OfferNote(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class OfferNote(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """`rules` are the three tiers; a window's dayparts are part of `daypart`."""
 
     title: str

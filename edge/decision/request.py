@@ -31,7 +31,8 @@
     ...     32*k  kept choices, as drawn in `state.py`
     ...     heap  visitor, customer, nonce, locale, then strings and sets
 
-Little endian, at most 64 KiB.  Placements and attributes ascend by row; absent
+Little endian, at most 64 KiB, 64 placements, 64 taken arms, 48 cap counts and 48 kept
+choices.  Placements and attributes ascend by row; absent
 ones are left out.  The heap holds its parts in that order, without gaps; what is
 not used is zero: a request has one encoding.  Rows are those of one bundle; a
 record names that bundle.  `request_json.py` makes one of these from JSON.
@@ -46,7 +47,7 @@ from msgspec import Struct
 
 from .errors import RequestError
 from .hashing import is_part
-from .state import CAP, KEPT, CapCount, Kept, State
+from .state import CAP, ENTRY_LIMIT, KEPT, CapCount, Kept, State
 
 MAGIC = b"PRRQ"
 HEADER = Packing("<4sBBBBqHHHHHHHHHHI")
@@ -60,6 +61,10 @@ FULL, CONTEXTUAL, NONE = range(3)
 CONSENTS = ("full", "contextual", "none")
 NUMBER, INVALID, STRINGS, SETS = range(4)
 SET_LIMIT = 64
+WANTED_LIMIT = EARLIER_LIMIT = 64
+COUNT_LIMITS = (WANTED_LIMIT, EARLIER_LIMIT, 0xFFFF, ENTRY_LIMIT, ENTRY_LIMIT)
+"""Of wanted placements, taken arms, attributes, cap counts, kept choices: `bounds.py` and the
+size of a verdict rest on them."""
 
 
 Content = int | bytes | tuple[bytes, ...]
@@ -161,6 +166,8 @@ def unpack_request(data: bytes) -> Request:
 
 def _blocks(data: bytes, counts: tuple[int, ...], heap_size: int) -> list[bytes]:
     sizes = [n * p.size for n, p in zip(counts, (WANTED, TAKEN, ENTRY, CAP, KEPT), strict=True)]
+    if any(count > most for count, most in zip(counts, COUNT_LIMITS, strict=True)):
+        raise RequestError("ENCODING", f"counts are {counts}, at most {COUNT_LIMITS}")
     blocks, offset = [], HEADER.size
     for size in (*sizes, heap_size):
         blocks.append(data[offset : offset + size])

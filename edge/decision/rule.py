@@ -21,7 +21,7 @@ Operator = Literal["==", "!=", "<", "<=", ">", ">="]
 Truth = bool | None
 
 
-class _Node(Struct, frozen=True, kw_only=True, tag=str.lower, tag_field="is", omit_defaults=True):
+class _Node(Struct, frozen=True, kw_only=True, tag=str.lower, array_like=True, gc=False):
     text: str = ""
     start: int = 0
     end: int = 0
