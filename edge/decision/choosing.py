@@ -19,7 +19,6 @@ others leave.  f = min(floor, T // K).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import neg
 
 from msgspec import Struct
 
@@ -52,7 +51,13 @@ class Candidates(Struct, frozen=True):
 
 def best_candidates(candidates: Candidates) -> list[Scored]:
     """The at most 31 best by (score, arm), ascending by arm."""
-    ranked = sorted(zip(map(neg, candidates.scores), candidates.arms, strict=True))
+    arms, scores = candidates.arms, candidates.scores
+    least = (
+        sorted(scores)[-CANDIDATE_LIMIT] if len(arms) > CANDIDATE_LIMIT else min(scores, default=0)
+    )
+    ranked = sorted(
+        (-score, arm) for arm, score in zip(arms, scores, strict=True) if score >= least
+    )
     return sorted(Scored(arm, -lost) for lost, arm in ranked[:CANDIDATE_LIMIT])
 
 

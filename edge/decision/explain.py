@@ -2,13 +2,14 @@
 
 Explanations ask the same functions that decide (`candidacy`, `guardrails`,
 `scoring`, `choosing`), for every offer and without stopping at the first.  A rule
-that is not true is answered in its own words: the fewest leaves that would have to
-change (`repairs`), each with what was sent.  A guardrail is answered with its
-numbers, and a score with each of its terms.
+that is not true is answered in its own words, with what was sent and the smallest
+change that makes it true (`repair.py`).  Any other objection is answered with its
+numbers (`objections.py`), and a score with each of its terms, which add up to it.
 """
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import Struct
 
 from . import beacon
@@ -18,24 +19,28 @@ from .beacon import Row
 from .bundle import Bundle
 from .candidacy import arm_objection, below_none, offer_objection, score_of
 from .decide import verdict_on
-from .facts import RequestFacts, decimal_text
-from .guardrails import ceiling_of, floor_of
+from .facts import RequestFacts
 from .manifest import ManifestBlock
+from .objections import Place, arm_objected, below_nothing, not_among_best, offer_objected
 from .reasons import ArmReason, Reason
+from .repair import Change, Sender, options, smallest
 from .request import Request
-from .rule import And, Conditional, Constant, Has, Leaf, Node, Not, Or, truth
-from .scoring import bias, find, term_bin
+from .rule import And, Node, truth
+from .scoring import Shared, bias, shared_by_arms, terms_of, weight, worth
 from .visit import Slot, Visit, begin
 
 UNDECIDED = (Reason.NO_CONSENT, Reason.STALE, Reason.PAUSED, Reason.NO_CUSTOMER)
 """Reasons of slots for which no arm was asked."""
 
 
-class Part(Struct, frozen=True):
-    """One summand of a score: what it is, and its weight (score units, or 1/64 logits)."""
+class Part(Struct, frozen=True, omit_defaults=True):
+    """One summand of a score: what it is, its weight in the model (score units, or 1/64 of
+    a logit), and what it adds to the score.  What showing nothing has too adds nothing.
+    """
 
     name: str
     weight: int
+    micros: int = 0
 
 
 class ArmExplained(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -47,11 +52,14 @@ class ArmExplained(Struct, frozen=True, kw_only=True, omit_defaults=True):
     because: str = ""
     """What speaks against it, in words and numbers."""
     flips: tuple[str, ...] = ()
-    """The smallest change that would remove the objection."""
+    """The smallest change that would remove the objection; all of it must happen."""
+    changes: tuple[Change, ...] = ()
+    """Where attributes can do that: values that were tried, and make the rule true."""
     score_micros: int | None = None
     incentive_micros: int | None = None
     tickets: int = 0
     parts: tuple[Part, ...] = ()
+    """They add up to `score_micros`."""
 
 
 class SlotExplained(Struct, frozen=True, kw_only=True):
@@ -74,13 +82,9 @@ def explain(bundle: Bundle, manifest: ManifestBlock, request: Request) -> list[S
     page, explained = visit.page(), []
     facts = RequestFacts(bundle, request, visit.situation)
     for row in verdict_on(bundle, manifest, request):
-        slot = Slot(row.placement, row.slot)
+        place = Place(visit, facts, Slot(row.placement, row.slot), page)
         offers = range(0 if row.ghost.reason in UNDECIDED else bundle.rows["offer"])
-        arms = [
-            each
-            for offer in offers
-            for each in _explain_offer(visit, facts, slot, page, offer, row)
-        ]
+        arms = [each for offer in offers for each in _explain_offer(place, offer, row)]
         explained.append(_slot(bundle, row, arms))
         visit.take(page, row.ghost.arm)
     return explained
@@ -97,118 +101,131 @@ def _slot(bundle: Bundle, row: Row, arms: list[ArmExplained]) -> SlotExplained:
     )
 
 
-def _explain_offer(
-    visit: Visit, facts: RequestFacts, slot: Slot, page: Page, offer: int, row: Row
-) -> list[ArmExplained]:
-    note = visit.bundle.notes.offers[offer]
-    reason, because, flips = _offer_reason(visit, facts, slot, page, offer)
-    names = [visit.bundle.arm_name(arm) for arm in visit.bundle.arms(offer)]
-    if reason:
-        return [
-            ArmExplained(
-                arm=name, title=note.title, reason=reason.name, because=because, flips=flips
-            )
-            for name in names
-        ]
-    arms = zip(visit.bundle.arms(offer), names, strict=True)
-    return [_explain_arm(visit, slot, page, arm, name, note.title, row) for arm, name in arms]
+def _explain_offer(place: Place, offer: int, row: Row) -> list[ArmExplained]:
+    bundle = place.visit.bundle
+    title, arms = bundle.notes.offers[offer].title, bundle.arms(offer)
+    against = _against_offer(place, offer)
+    if against is None:
+        return [_explain_arm(place, arm, title, row) for arm in arms]
+    return [msgspec.structs.replace(against, arm=bundle.arm_name(arm), title=title) for arm in arms]
 
 
-def _offer_reason(
-    visit: Visit, facts: RequestFacts, slot: Slot, page: Page, offer: int
-) -> tuple[ArmReason, str, tuple[str, ...]]:
-    if reason := offer_objection(visit, slot, page, offer):
-        return reason, OBJECTIONS[reason], ()
-    note = visit.bundle.notes.offers[offer]
+def _against_offer(place: Place, offer: int) -> ArmExplained | None:
+    """What speaks against all of an offer's arms, for an arm yet to be named."""
+    if reason := offer_objection(place.visit, place.slot, place.page, offer):
+        told = offer_objected(place, offer, reason)
+        return ArmExplained(arm="", reason=reason.name, because=told.because, flips=told.flips)
+    note = place.visit.bundle.notes.offers[offer]
     tiers = (
         (note.daypart, ArmReason.OUTSIDE_WINDOW),
         (note.eligible, ArmReason.NOT_ELIGIBLE),
         (note.applicable, ArmReason.NOT_APPLICABLE),
         (note.suitable, ArmReason.NOT_SUITABLE),
     )
+    rules = [rule for rule, _ in tiers if rule is not None]
     for rule, reason in tiers:
-        if rule is not None and truth(rule, facts) is not True:
-            flips = tuple(text for _, text in repairs(rule, facts, True) or ())
-            return reason, first_failure(rule, facts), flips
-    return ArmReason.CANDIDATE, "", ()
+        if rule is not None and truth(rule, place.facts) is not True:
+            whole = rule if len(rules) == 1 else And(parts=tuple(rules))
+            return _against_rule(place, rule, whole, reason)
+    return None
 
 
-def _explain_arm(
-    visit: Visit, slot: Slot, page: Page, arm: int, name: str, title: str, row: Row
-) -> ArmExplained:
-    reason = arm_objection(visit, page, arm)
-    value, incentive = score_of(visit, slot, arm), visit.incentive(arm)
-    because = _guardrail(visit, page, arm, reason) if reason else ""
-    listed = dict(row.ghost.listed)
-    if not reason and below_none(visit, slot, value):
-        reason, because = ArmReason.BELOW_NONE, OBJECTIONS[ArmReason.BELOW_NONE]
-    elif not reason and row.ghost.draw == beacon.FRESH and arm not in listed:
-        reason, because = ArmReason.NOT_AMONG_BEST, OBJECTIONS[ArmReason.NOT_AMONG_BEST]
+def _against_rule(place: Place, rule: Node, whole: Node, reason: ArmReason) -> ArmExplained:
+    """`rule` is not true; `whole` is all that would have to be."""
+    sender = Sender(place.visit.bundle, place.visit.request, place.facts)
+    best = smallest(whole, sender)
     return ArmExplained(
-        arm=name,
-        title=title,
+        arm="",
         reason=reason.name,
-        because=because,
-        score_micros=value * visit.bundle.head(t.HEAD_SCORE_UNIT),
-        incentive_micros=incentive,
-        tickets=listed.get(arm, 0),
-        parts=parts_of(visit, slot, arm),
+        because=first_failure(rule, place.facts),
+        flips=tuple(repair.words for repair in best.repairs),
+        changes=best.changes,
     )
 
 
-OBJECTIONS = {
-    ArmReason.NOT_OFFERED_HERE: "The offer is not made at this placement.",
-    ArmReason.OUTSIDE_WINDOW: "Now is outside the offer's window.",
-    ArmReason.POLICY_TOO_OLD: "The policy is older than the offer allows.",
-    ArmReason.ARM_PAUSED: "It is paused.",
-    ArmReason.CAP_REACHED: "This unit has seen it as often as its cap allows.",
-    ArmReason.CAP_UNKNOWN: "Its strict cap cannot be checked: the state is missing or shortened.",
-    ArmReason.NEEDS_IDENTITY: "It is capped or worth money, and there is no identity to hold it.",
-    ArmReason.OFFER_TAKEN: "The same offer is on this page already.",
-    ArmReason.GROUP_TAKEN: "An offer of the same exclusivity group is on this page already.",
-    ArmReason.NOT_STACKABLE: "It does not combine with an offer that is on this page already.",
-    ArmReason.TAKEN_UNKNOWN: "An earlier call took an offer that this policy does not know.",
-    ArmReason.COST_UNKNOWN: "Its cost or the cart's margin cannot be computed.",
-    ArmReason.BELOW_NONE: "It scores worse than showing nothing by more than may be lost here.",
-    ArmReason.NOT_AMONG_BEST: "31 other candidates score better.",
-}
+def _explain_arm(place: Place, arm: int, title: str, row: Row) -> ArmExplained:
+    visit = place.visit
+    value = score_of(visit, place.slot, arm)
+    reason, because, flips = _against_arm(place, arm, value, row)
+    return ArmExplained(
+        arm=visit.bundle.arm_name(arm),
+        title=title,
+        reason=reason.name,
+        because=because,
+        flips=flips,
+        score_micros=value * visit.bundle.head(t.HEAD_SCORE_UNIT),
+        incentive_micros=visit.incentive(arm),
+        tickets=dict(row.ghost.listed).get(arm, 0),
+        parts=parts_of(visit, place.slot, arm),
+    )
 
 
-def _guardrail(visit: Visit, page: Page, arm: int, reason: ArmReason) -> str:
-    incentive = visit.incentive(arm)
-    if reason == ArmReason.OVER_CEILING and incentive is not None:
-        ceiling = ceiling_of(visit.bundle.tables, visit.cart, arm) or 0
-        return f"It costs {_money(incentive)}; at most {_money(ceiling)} is allowed."
-    if reason == ArmReason.UNDER_FLOOR and incentive is not None:
-        floor = max(floor_of(visit.bundle.tables, visit.cart, arm), page.floor)
-        taken, margin = page.micros or 0, visit.cart.margin or 0
-        return (
-            f"The cart's margin of {_money(margin)} less {_money(incentive)} for this and "
-            f"{_money(taken)} for what is taken leaves {_money(margin - incentive - taken)}; "
-            f"at least {_money(floor)} must be left."
-        )
-    return OBJECTIONS[reason]
+def _against_arm(
+    place: Place, arm: int, value: int, row: Row
+) -> tuple[ArmReason, str, tuple[str, ...]]:
+    visit, unit = place.visit, place.visit.bundle.head(t.HEAD_SCORE_UNIT)
+    if reason := arm_objection(visit, place.page, arm):
+        told = arm_objected(place, arm, reason)
+    elif below_none(visit, place.slot, value):
+        loss = visit.bundle.tables.placement_loss[place.slot.placement]
+        reason, told = ArmReason.BELOW_NONE, below_nothing(value, loss, unit)
+    elif row.ghost.draw == beacon.FRESH and arm not in dict(row.ghost.listed):
+        least = min(score_of(visit, place.slot, each) for each, _ in row.ghost.listed if each)
+        reason, told = ArmReason.NOT_AMONG_BEST, not_among_best(value, least, unit)
+    else:
+        return ArmReason.CANDIDATE, "", ()
+    return reason, told.because, told.flips
 
 
-def _money(micros: int) -> str:
-    return decimal_text(micros // 10_000, 2)
+# --- scores -------------------------------------------------------------------
 
 
 def parts_of(visit: Visit, slot: Slot, arm: int) -> tuple[Part, ...]:
-    """The summands of the arm's score in the placement's model."""
+    """The summands of the arm's score in the placement's model.
+
+    Each adds what the score rises by when it is put on top of those before it.
+    """
     tables = visit.bundle.tables
     model = tables.placement_model[slot.placement]
     if model < 0:
         return ()
-    parts = [Part("constant", tables.model_constant[model]), Part("arm", bias(tables, model, arm))]
-    for term in range(tables.model_term[model], tables.model_term[model + 1]):
+    tower = _Tower(visit, model, arm)
+    parts = [
+        Part("constant", tables.model_constant[model]),
+        Part("incentive", 0, tower.rise()),
+        tower.part("arm", bias(tables, model, arm), t.ARM),
+    ]
+    for term in terms_of(tables, model):
         role = tables.term_role[term]
-        first, last = tables.term_row[term], tables.term_row[term + 1]
-        row = find(tables.row_arm, arm if role == t.ARM else 0, first, last)
-        if row >= 0:
-            at = tables.row_weight[row] + term_bin(tables, visit.situation, term)
-            parts.append(Part(_term_name(visit.bundle, term, role), tables.weight_value[at]))
-    return tuple(part for part in parts if part.weight)
+        at = weight(tables, visit.situation, term, arm if role == t.ARM else 0)
+        parts.append(tower.part(_term_name(visit.bundle, term, role), at, role))
+    tower.multiplier = visit.multiplier(arm)
+    parts.append(Part("budget", 0, tower.rise()))
+    return tuple(part for part in parts if part.weight or part.micros)
+
+
+class _Tower:
+    """A score that grows by one weight after the other, on what showing nothing is worth."""
+
+    def __init__(self, visit: Visit, model: int, arm: int) -> None:
+        self.visit, self.model, self.arm = visit, model, arm
+        self.none = shared_by_arms(visit.bundle.tables, visit.situation, model).none
+        self.sensitivity = self.own = self.multiplier = self.height = 0
+
+    def part(self, name: str, weight: int, role: int) -> Part:
+        self.sensitivity += weight * (role == t.SENSITIVITY)
+        self.own += weight * (role == t.ARM)
+        return Part(name, weight, self.rise())
+
+    def rise(self) -> int:
+        """What the score, in micros, is more than when this was last asked."""
+        visit, shared = self.visit, Shared(self.none, self.sensitivity)
+        incentive, before = visit.incentive(self.arm) or 0, self.height
+        self.height = worth(
+            visit.bundle.tables, visit.cart, self.model, self.arm, shared, self.own, incentive,
+            self.multiplier,
+        )  # fmt: skip
+        return (self.height - before) * visit.bundle.head(t.HEAD_SCORE_UNIT)
 
 
 def _term_name(bundle: Bundle, term: int, role: int) -> str:
@@ -219,55 +236,15 @@ def _term_name(bundle: Bundle, term: int, role: int) -> str:
     return f"{('base', 'sensitivity', 'arm')[role]}: {' x '.join(names)}"
 
 
-Repair = tuple[Node, str]
-
-
-def repairs(node: Node, facts: RequestFacts, wanted: bool) -> list[Repair] | None:
-    """The fewest leaves whose change makes a rule what is wanted; None if none can."""
-    if truth(node, facts) is wanted:
-        return []
-    match node:
-        case Not():
-            return repairs(node.part, facts, not wanted)
-        case And() | Or():
-            options = [repairs(part, facts, wanted) for part in node.parts]
-            return _all(options) if isinstance(node, And) == wanted else _fewest(options)
-        case Conditional():
-            then = [repairs(node.test, facts, True), repairs(node.then, facts, wanted)]
-            otherwise = [repairs(node.test, facts, False), repairs(node.otherwise, facts, wanted)]
-            return _fewest([_all(then), _all(otherwise)])
-        case Constant():
-            return None
-        case _:
-            return [(node, _change(node, facts, wanted))]
-
-
-def _all(options: list[list[Repair] | None]) -> list[Repair] | None:
-    if any(option is None for option in options):
-        return None
-    return [repair for option in options for repair in option or ()]
-
-
-def _fewest(options: list[list[Repair] | None]) -> list[Repair] | None:
-    possible = [option for option in options if option is not None]
-    return min(possible, key=len) if possible else None
-
-
-def _change(leaf: Leaf, facts: RequestFacts, wanted: bool) -> str:
-    if isinstance(leaf, Has):
-        return f"{leaf.attribute} must {'be' if wanted else 'not be'} sent"
-    need = leaf.text or leaf.attribute
-    return f"{need} must hold" if wanted else f"{need} must not hold"
+# --- rules --------------------------------------------------------------------
 
 
 def first_failure(rule: Node, facts: RequestFacts) -> str:
     """The first leaf that stands in the way, in the rule's words, and what was sent."""
-    found = repairs(rule, facts, True)
+    found = options(rule, facts, True)
     if not found:
         return "The rule cannot be true."
-    leaf, change = found[0]
-    assert isinstance(leaf, Leaf)
-    value = facts.value(leaf.attribute)
-    if value is None:
-        return f"{change}: {leaf.attribute} is {facts.state(leaf.attribute)}."
-    return f"{change}: {leaf.attribute} is {facts.written(leaf.attribute, value)}."
+    repair = found[0][0]
+    name, value = repair.leaf.attribute, facts.value(repair.leaf.attribute)
+    sent = facts.state(name) if value is None else facts.written(name, value)
+    return f"{repair.words}: {name} is {sent}."

@@ -80,6 +80,19 @@ def incentive_of(bundle: Bundle, situation: Situation, cart: Cart, arm: int) -> 
     return min(cost, base) if tables.rung_limits[rung] & t.WITHIN_BASE else cost
 
 
+def cost_terms(tables: Tables, arm: int) -> tuple[int, ...]:
+    """All that `incentive_of` reads of an arm: arms alike in this cost the same."""
+    rung = arm - 1
+    return (
+        tables.offer_scope[tables.rung_offer[rung]],
+        tables.rung_cost[rung],
+        tables.rung_fixed[rung],
+        tables.rung_rate_ppm[rung],
+        tables.rung_limits[rung] & (t.MOST | t.WITHIN_BASE),
+        tables.rung_most[rung],
+    )
+
+
 def _subtotal(tables: Tables, situation: Situation, cart: Cart, offer: int) -> int | None:
     scope, order = tables.offer_scope[offer], tables.head[t.HEAD_VALUE]
     if scope < 0 or scope == order:

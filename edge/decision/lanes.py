@@ -50,7 +50,8 @@ class Lanes:
         kind = getattr(tables.weight_value, "format", "")
         self.bytes_of = BYTES_OF.get(kind, 0)
         self.raised = 1 << 8 * self.bytes_of - 1 if self.bytes_of else LARGEST
-        self.room = self.room_for = max(256, MEMORY_LIMIT_BYTES // (self.arms * LANE_BYTES))
+        lane_bytes = max(1, self.arms) * LANE_BYTES
+        self.room = self.room_for = max(256, MEMORY_LIMIT_BYTES // lane_bytes)
 
     @property
     def fit(self) -> bool:

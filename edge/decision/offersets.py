@@ -11,11 +11,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from functools import cached_property
+from itertools import chain
 
 from . import tables as t
 from .arbitration import Page
 from .bits import set_of
-from .guardrails import cannot_break
+from .guardrails import cannot_break, cost_terms
 from .request import UNKNOWN_ARM
 from .state import State, window_index
 from .tables import Tables
@@ -41,8 +42,23 @@ class OfferSets:
     @cached_property
     def safe(self) -> list[bool]:
         """Per arm: whether it keeps its guardrails on any cart of known value."""
-        rungs = range(len(self.tables.rung_key))
-        return [False, *(cannot_break(self.tables, rung + 1) for rung in rungs)]
+        return [False, *(cannot_break(self.tables, arm) for arm in self._all_arms)]
+
+    @cached_property
+    def handling(self) -> list[int]:
+        """Per arm: what it costs beside the incentive, in score units."""
+        unit = self.tables.head[t.HEAD_SCORE_UNIT]
+        return [0, *(micros // unit for micros in self.tables.rung_handling)]
+
+    @cached_property
+    def cost_like(self) -> list[int]:
+        """Per arm: the first arm that costs the same on every cart."""
+        first: dict[tuple[int, ...], int] = {}
+        return [0, *(first.setdefault(cost_terms(self.tables, arm), arm) for arm in self._all_arms)]
+
+    @property
+    def _all_arms(self) -> range:
+        return range(1, len(self.tables.rung_key) + 1)
 
     def offer(self, offer: int) -> int:
         """All clauses of one offer."""
@@ -149,11 +165,18 @@ class OfferSets:
         """Offers whose caps are reached, or strict and not to be checked."""
         unknown = state is None or state.overflow
         capped = self.under_strict_cap[placement] if unknown else 0
-        for key in {count.key for count in state.caps} if state else ():
-            for cap in self.caps_of_key.get(key, ()):
-                if state and self._is_reached(state, cap, placement, now_s):
-                    capped |= self.under_cap[cap]
+        if state is None:
+            return capped
+        counted = (self.caps_of_key.get(key, ()) for key in {count.key for count in state.caps})
+        for cap in chain(self._caps_of_nothing, *counted):
+            if self._is_reached(state, cap, placement, now_s):
+                capped |= self.under_cap[cap]
         return capped
+
+    @cached_property
+    def _caps_of_nothing(self) -> list[int]:
+        """Caps that are reached before anything was shown."""
+        return [cap for cap, most in enumerate(self.tables.cap_count) if not most]
 
     def _is_reached(self, state: State, cap: int, placement: int, now_s: int) -> bool:
         tables = self.tables

@@ -19,7 +19,8 @@ from .candidacy import arm_objection, score_of, worthy
 from .choosing import Candidates
 from .guardrails import NO_FLOOR
 from .request import CONTEXTUAL
-from .scoring import clamped, shared_by_arms, worth
+from .scoring import Shared, clamped, economics_of, shared_by_arms
+from .tables import Tables
 from .visit import Slot, Visit
 
 FEW = 512
@@ -64,12 +65,38 @@ def _scores(visit: Visit, slot: Slot, arms: Sequence[int]) -> Sequence[int]:
         return [score_of(visit, slot, arm) for arm in arms]
     raised, by = lanes.deviations(visit.situation)
     shared = shared_by_arms(tables, visit.situation, model)
-    if tables.model_link[model] == t.IDENTITY and not (shared.sensitivity or visit.multipliers):
-        return clamped([raised[arm - 1] - by for arm in arms])
+    owns = _with_depth(tables, shared.sensitivity, arms, raised, by)
+    if tables.model_link[model] == t.IDENTITY:
+        return _less_budget(visit, arms, owns)
+    return _economics(visit, shared, arms, owns)
+
+
+def _with_depth(
+    tables: Tables, sensitivity: int, arms: Sequence[int], raised: Sequence[int], by: int
+) -> list[int]:
+    if not sensitivity:
+        return [raised[arm - 1] - by for arm in arms]
+    depths = tables.rung_depth
+    return [raised[arm - 1] - by + (sensitivity * depths[arm - 1] >> 8) for arm in arms]
+
+
+def _less_budget(visit: Visit, arms: Sequence[int], owns: list[int]) -> list[int]:
+    if visit.multipliers:
+        costs = visit.bundle.tables.rung_expected_cost
+        both = zip(arms, owns, strict=True)
+        owns = [own - (visit.multiplier(arm) * costs[arm - 1] >> 16) for arm, own in both]
+    return clamped(owns)
+
+
+def _economics(visit: Visit, shared: Shared, arms: Sequence[int], owns: list[int]) -> list[int]:
+    tables, unit = visit.bundle.tables, visit.bundle.head(t.HEAD_SCORE_UNIT)
+    economics = economics_of(tables, (visit.cart.margin or 0) // unit, shared.none)
+    handling = visit.bundle.offer_sets.handling
+    multiplier = visit.multiplier if visit.multipliers else None
     return [
-        worth(
-            tables, visit.cart, model, arm, shared, raised[arm - 1] - by,
-            visit.incentive(arm) or 0, visit.multiplier(arm),
+        economics(
+            own, (visit.incentive(arm) or 0) // unit, handling[arm],
+            multiplier(arm) if multiplier else 0,
         )
-        for arm in arms
+        for arm, own in zip(arms, owns, strict=True)
     ]  # fmt: skip

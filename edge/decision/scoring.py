@@ -22,6 +22,7 @@ all money in score units.  Every shift floors.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -66,20 +67,28 @@ def worth(
     own += shared.sensitivity * tables.rung_depth[arm - 1] >> 8
     if tables.model_link[model] == t.IDENTITY:
         return clamp(own - (multiplier * tables.rung_expected_cost[arm - 1] >> 16))
-    return clamp(_economics(tables, cart, arm, shared.none, own, incentive, multiplier))
+    unit, margin = tables.head[t.HEAD_SCORE_UNIT], cart.margin or 0
+    return economics_of(tables, margin // unit, shared.none)(
+        own, incentive // unit, tables.rung_handling[arm - 1] // unit, multiplier
+    )
 
 
-def _economics(
-    tables: Tables, cart: Cart, arm: int, none: int, own: int, incentive: int, multiplier: int
-) -> int:
-    unit = tables.head[t.HEAD_SCORE_UNIT]
-    margin = (cart.margin or 0) // unit
-    cost = incentive // unit
-    handling = tables.rung_handling[arm - 1] // unit
-    p_none, p_arm = response(tables, none), response(tables, none + own)
-    gain = (p_arm * (margin - cost - handling) - p_none * margin) >> 16
-    expected_cost = min(p_arm * cost >> 16, SCORE_LIMIT)
-    return gain - (multiplier * expected_cost >> 16)
+def economics_of(tables: Tables, margin: int, none: int) -> Callable[[int, int, int, int], int]:
+    """The score of link `logistic` for one cart: of what an arm adds to the logit, its cost,
+    its handling and its multiplier.  Money in score units.
+    """
+    responses = tables.response
+    without = response(tables, none) * margin
+
+    def economics(own: int, cost: int, handling: int, multiplier: int) -> int:
+        logit = none + own + 512
+        p_arm = responses[0 if logit < 0 else 1023 if logit > 1023 else logit]
+        value = (p_arm * (margin - cost - handling) - without) >> 16
+        if multiplier:
+            value -= multiplier * min(p_arm * cost >> 16, SCORE_LIMIT) >> 16
+        return value if -SCORE_LIMIT <= value <= SCORE_LIMIT else clamp(value)
+
+    return economics
 
 
 def response(tables: Tables, logit: int) -> int:

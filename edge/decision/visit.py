@@ -59,10 +59,10 @@ class Visit(Struct, kw_only=True):
             return 0
         if arm > self.bundle.rows["rung"]:
             return None
-        if arm not in self.incentives:
-            cost = incentive_of(self.bundle, self.situation, self.cart, arm)
-            self.incentives[arm] = cost
-        return self.incentives[arm]
+        like = self.bundle.offer_sets.cost_like[arm]
+        if like not in self.incentives:
+            self.incentives[like] = incentive_of(self.bundle, self.situation, self.cart, arm)
+        return self.incentives[like]
 
     def multiplier(self, arm: int) -> int:
         """Unsigned Q16: what a unit of the arm's budget costs beyond its price."""

@@ -1,0 +1,200 @@
+"""What speaks against an arm besides its rule: in words, with numbers, and what would help.
+
+The numbers are those of `guardrails`, `state` and the bundle; nothing is decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from msgspec import Struct
+
+from . import tables as t
+from .arbitration import Page, exclusion
+from .facts import RequestFacts, decimal_text
+from .guardrails import ceiling_of, floor_of
+from .reasons import ArmReason
+from .state import window_index
+from .tables import SAFE
+from .visit import Slot, Visit
+
+LAST_S = 253_402_300_799
+"""The last second of the year 9999."""
+
+
+class Objection(Struct, frozen=True):
+    """Why an arm is out, and the smallest change that would let it in, if there is one."""
+
+    because: str
+    flips: tuple[str, ...] = ()
+
+
+class Place(Struct, frozen=True):
+    """Where an arm is asked about: a slot of a visit, with what is on the page by then."""
+
+    visit: Visit
+    facts: RequestFacts
+    slot: Slot
+    page: Page
+
+
+SENTENCES = {
+    ArmReason.NOT_OFFERED_HERE: "The offer is not made at this placement.",
+    ArmReason.ARM_PAUSED: "It is paused.",
+    ArmReason.CAP_UNKNOWN: "Its strict cap cannot be checked: the state is missing or shortened.",
+    ArmReason.NEEDS_IDENTITY: "It is capped or worth money, and there is no identity to hold it.",
+    ArmReason.TAKEN_UNKNOWN: "An earlier call took an offer that this policy does not know.",
+}
+FLIPS = {
+    ArmReason.ARM_PAUSED: "it must be resumed",
+    ArmReason.CAP_UNKNOWN: "the state must be sent whole",
+    ArmReason.NEEDS_IDENTITY: "consent must be full",
+    ArmReason.TAKEN_UNKNOWN: "that offer must not be on the page",
+}
+
+
+def offer_objected(place: Place, offer: int, reason: ArmReason) -> Objection:
+    """In words what `candidacy.offer_objection` says."""
+    told = TOLD.get(reason)
+    if told is not None:
+        return told(place, offer)
+    flip = FLIPS.get(reason)
+    return Objection(SENTENCES[reason], (flip,) if flip else ())
+
+
+def _window(place: Place, offer: int) -> Objection:
+    tables, now_s = place.visit.bundle.tables, place.visit.request.now_s
+    first, last = tables.offer_from_s[offer], tables.offer_until_s[offer]
+    begins = f" from {instant(first)}" if first > -SAFE + 1 else ""
+    ends = f" until {instant(last)}" if last < SAFE - 1 else ""
+    because = (
+        f"Now is outside the offer's window: it is made{begins}{ends}, now is {instant(now_s)}."
+    )
+    flip = f"now must be {instant(first)} or later" if now_s < first else ""
+    return Objection(because, (flip or f"now must be before {instant(last)}",))
+
+
+def _age(place: Place, offer: int) -> Objection:
+    age_s = place.visit.request.now_s - place.visit.manifest.issued_s
+    most_s = place.visit.bundle.tables.offer_max_age_s[offer]
+    because = f"The policy is {age_s} s old, older than the {most_s} s that the offer allows."
+    return Objection(because, (f"the policy must be signed {age_s - most_s} s later",))
+
+
+def _capped(place: Place, offer: int) -> Objection:
+    tables, now_s = place.visit.bundle.tables, place.visit.request.now_s
+    state = place.visit.state
+    for cap in tables.limit_cap[tables.offer_limit[offer] : tables.offer_limit[offer + 1]]:
+        period_s, most = tables.cap_period_s[cap], tables.cap_count[cap]
+        window = window_index(now_s, period_s)
+        seen = state.count(tables.cap_key[cap], window) if state else 0
+        if tables.cap_placement[cap] in (-1, place.slot.placement) and seen >= most:
+            often = f"This unit has seen it {seen} times; its cap allows {most}"
+            if not period_s:
+                return Objection(f"{often}.")
+            ends = instant((window + 1) * period_s)
+            return Objection(f"{often} in {period_s} s.", (f"now must be {ends} or later",))
+    return Objection("This unit has seen it as often as its cap allows.")
+
+
+def _excluded(place: Place, offer: int) -> Objection:
+    bundle = place.visit.bundle
+    reason = exclusion(bundle, place.page, offer)
+    first = next(a for a in place.page.arms if exclusion(bundle, Page([a]), offer) == reason)
+    name = bundle.arm_name(first)
+    what = {
+        ArmReason.OFFER_TAKEN: f"The same offer is on this page already, as {name}.",
+        ArmReason.GROUP_TAKEN: f"{name}, of the same exclusivity group, is on this page already.",
+    }.get(reason, f"It does not combine with {name}, which is on this page already.")
+    return Objection(what, (f"{name} must not be on the page",))
+
+
+TOLD: dict[ArmReason, Callable[[Place, int], Objection]] = {
+    ArmReason.OUTSIDE_WINDOW: _window,
+    ArmReason.POLICY_TOO_OLD: _age,
+    ArmReason.CAP_REACHED: _capped,
+    ArmReason.OFFER_TAKEN: _excluded,
+    ArmReason.GROUP_TAKEN: _excluded,
+    ArmReason.NOT_STACKABLE: _excluded,
+}
+
+
+# --- single arms ------------------------------------------------------------------
+
+
+def arm_objected(place: Place, arm: int, reason: ArmReason) -> Objection:
+    """In words what `candidacy.arm_objection` says."""
+    incentive = place.visit.incentive(arm)
+    if reason == ArmReason.COST_UNKNOWN or incentive is None:
+        return _unknown(place, arm)
+    if reason == ArmReason.OVER_CEILING:
+        return _over_ceiling(place, arm, incentive)
+    if reason == ArmReason.UNDER_FLOOR:
+        return _under_floor(place, arm, incentive)
+    return Objection(SENTENCES[reason], (FLIPS[reason],))
+
+
+def _over_ceiling(place: Place, arm: int, incentive: int) -> Objection:
+    ceiling = ceiling_of(place.visit.bundle.tables, place.visit.cart, arm) or 0
+    because = f"It costs {micros(incentive)}; at most {micros(ceiling)} is allowed."
+    return Objection(because, (f"it must cost {micros(incentive - ceiling)} less",))
+
+
+def _under_floor(place: Place, arm: int, incentive: int) -> Objection:
+    visit, page = place.visit, place.page
+    floor = max(floor_of(visit.bundle.tables, visit.cart, arm), page.floor)
+    taken, margin = page.micros or 0, visit.cart.margin or 0
+    left = margin - incentive - taken
+    because = (
+        f"The cart's margin of {micros(margin)} less {micros(incentive)} for this and "
+        f"{micros(taken)} for what is taken leaves {micros(left)}; "
+        f"at least {micros(floor)} must be left."
+    )
+    return Objection(because, (f"the margin must be {micros(floor - left)} more",))
+
+
+def _unknown(place: Place, arm: int) -> Objection:
+    """Which of the attributes that a cost and a margin are computed from has no value."""
+    bundle, facts = place.visit.bundle, place.facts
+    tables = bundle.tables
+    offer, table = tables.rung_offer[arm - 1], tables.rung_cost[arm - 1]
+    asked = [tables.head[t.HEAD_VALUE], tables.offer_scope[offer], tables.head[t.HEAD_MARGIN]]
+    asked += [tables.cost_attribute[table]] if table >= 0 else []
+    names = [bundle.text(tables.attribute_name[row]) for row in asked if row >= 0]
+    lacking = [name for name in dict.fromkeys(names) if facts.value(name) is None]
+    because = "Its cost or the cart's margin cannot be computed"
+    if not lacking:
+        return Objection(f"{because}.")
+    states = ", ".join(f"{name} is {facts.state(name)}" for name in lacking)
+    return Objection(f"{because}: {states}.", tuple(f"{name} must be known" for name in lacking))
+
+
+def below_nothing(value: int, loss: int, unit: int) -> Objection:
+    """It scores worse than showing nothing by more than the placement may lose."""
+    because = (
+        f"It scores {micros(value * unit)}, worse than showing nothing by more than "
+        f"{micros(loss * unit)} that may be lost here."
+    )
+    return Objection(because, (f"its score must be {micros((-loss - value) * unit)} more",))
+
+
+def not_among_best(value: int, least: int, unit: int) -> Objection:
+    """`least`: the score of the last one that could be drawn."""
+    because = (
+        f"It scores {micros(value * unit)}; 31 others score better, or as well and come first."
+    )
+    return Objection(because, (f"its score must be above {micros(least * unit)}",))
+
+
+def instant(seconds: int) -> str:
+    """Unix seconds as a date and time of day."""
+    if not 0 <= seconds <= LAST_S:
+        return f"{seconds} s"
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def micros(amount_micros: int) -> str:
+    """An amount of money to its last digit, at least to cents."""
+    text = decimal_text(amount_micros, 6)
+    return text[:-4] + text[-4:].rstrip("0")

@@ -1,0 +1,283 @@
+"""What smallest change would make a rule true.
+
+A rule that is not true is repaired at its leaves: `options` are sets of leaves that
+would have to hold, or not to hold, for the rule to be as wanted, fewest attributes
+first.  Leaves that name one attribute may contradict each other, so an option is only
+worth something once values are found for it: `smallest` looks for them around the
+constants that the rule itself names, sends them in place of what was sent, and asks the
+rule again.  What it answers is proven, not guessed.
+
+A derived attribute is changed through what it is made of.  What no request can send
+(an hour, an attribute that consent withholds) has no values here; its words remain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice, product
+
+from msgspec import Struct, structs
+
+from . import tables as t
+from .bundle import Bundle
+from .facts import RequestFacts, decimal_text
+from .request import CONTEXTUAL, Request
+from .request_json import Json, hold
+from .rule import (
+    And,
+    AnyOf,
+    Compare,
+    Conditional,
+    Constant,
+    Facts,
+    Has,
+    In,
+    Leaf,
+    Node,
+    Not,
+    Or,
+    StartsWith,
+    Value,
+    truth,
+)
+from .situation import situate
+
+OPTION_LIMIT = 24
+TRY_LIMIT = 256
+BEYOND = "\u00b7"
+"""Makes another string of one that the rule names."""
+
+
+class Repair(Struct, frozen=True):
+    """A leaf, and whether it would have to hold."""
+
+    leaf: Leaf
+    wanted: bool
+
+    @property
+    def words(self) -> str:
+        if isinstance(self.leaf, Has):
+            return f"{self.leaf.attribute} must {'be' if self.wanted else 'not be'} sent"
+        need = self.leaf.text or self.leaf.attribute
+        return f"{need} must hold" if self.wanted else f"{need} must not hold"
+
+
+Option = tuple[Repair, ...]
+
+
+class Change(Struct, frozen=True):
+    """An attribute, and what a request would send for it; None: nothing."""
+
+    attribute: str
+    to: Json
+
+
+class Smallest(Struct, frozen=True):
+    """The leaves in the rule's words, and values that were tried and do; or none were found."""
+
+    repairs: Option = ()
+    changes: tuple[Change, ...] = ()
+
+
+# --- leaves ---------------------------------------------------------------------
+
+
+def options(node: Node, facts: Facts, wanted: bool) -> list[Option]:
+    """Ways to make a rule what is wanted, fewest attributes first; none if there is none."""
+    if truth(node, facts) is wanted:
+        return [()]
+    match node:
+        case Not():
+            return options(node.part, facts, not wanted)
+        case And() | Or():
+            parts = [options(part, facts, wanted) for part in node.parts]
+            return _all(parts) if isinstance(node, And) == wanted else _any(parts)
+        case Conditional():
+            then = [options(node.test, facts, True), options(node.then, facts, wanted)]
+            otherwise = [options(node.test, facts, False), options(node.otherwise, facts, wanted)]
+            return _any([_all(then), _all(otherwise)])
+        case Constant():
+            return []
+        case _:
+            return [(Repair(node, wanted),)]
+
+
+def _all(parts: list[list[Option]]) -> list[Option]:
+    """One option of every part, together."""
+    together: list[Option] = [()]
+    for each in parts:
+        together = _fewest([(*left, *right) for left in together for right in each])
+    return together
+
+
+def _any(parts: list[list[Option]]) -> list[Option]:
+    return _fewest([option for part in parts for option in part])
+
+
+def _fewest(found: list[Option]) -> list[Option]:
+    return sorted(found, key=_size)[:OPTION_LIMIT]
+
+
+def _size(option: Option) -> tuple[int, int]:
+    return len({repair.leaf.attribute for repair in option}), len(option)
+
+
+def leaves(node: Node) -> Iterator[Leaf]:
+    match node:
+        case Not():
+            yield from leaves(node.part)
+        case And() | Or():
+            for part in node.parts:
+                yield from leaves(part)
+        case Conditional():
+            for part in (node.test, node.then, node.otherwise):
+                yield from leaves(part)
+        case Constant():
+            return
+        case _:
+            yield node
+
+
+# --- values ---------------------------------------------------------------------
+
+
+class Sender(Struct):
+    """Tries other attributes in a request."""
+
+    bundle: Bundle
+    request: Request
+    facts: RequestFacts
+
+    def holds(self, rule: Node, changes: Iterable[Change]) -> bool:
+        return truth(rule, self.with_changes(changes)) is True
+
+    def with_changes(self, changes: Iterable[Change]) -> RequestFacts:
+        held = {each.attribute: each for each in self.request.attributes}
+        for change in changes:
+            row = self.facts.rows[change.attribute]
+            held.pop(row, None)
+            if change.to is not None:
+                held[row] = hold(self.bundle, row, change.to)
+        attributes = tuple(held[row] for row in sorted(held))
+        request = structs.replace(self.request, attributes=attributes)
+        return RequestFacts(self.bundle, request, situate(self.bundle, request))
+
+    def can_send(self, row: int) -> bool:
+        """Whether what is sent for it is read: neither derived nor withheld."""
+        tables = self.bundle.tables
+        withheld = self.request.consent == CONTEXTUAL and tables.attribute_flags[row] & t.PERSONAL
+        return tables.attribute_op[row] == t.NO_OP and not withheld
+
+    def json(self, row: int, value: Value) -> Json:
+        tables = self.bundle.tables
+        if isinstance(value, frozenset):
+            return [*sorted(value)]
+        if isinstance(value, str):
+            return value
+        if tables.attribute_type[row] == t.BOOL:
+            return bool(value)
+        scale = tables.attribute_scale[row]
+        return decimal_text(value, scale) if tables.attribute_type[row] == t.DECIMAL else value
+
+
+def smallest(rule: Node, sender: Sender) -> Smallest:
+    """The smallest change that makes a rule true which is not."""
+    found = options(rule, sender.facts, True)
+    for option in found:
+        for changes in islice(_tries(rule, option, sender), TRY_LIMIT):
+            if sender.holds(rule, changes):
+                return Smallest(option, changes)
+    return Smallest(found[0]) if found else Smallest()
+
+
+def _tries(rule: Node, option: Option, sender: Sender) -> Iterator[tuple[Change, ...]]:
+    attributes = dict.fromkeys(repair.leaf.attribute for repair in option)
+    lists = [_values(rule, option, name, sender) for name in attributes]
+    for combined in product(*lists):
+        by_name = {change.attribute: change for change in combined}
+        if len(by_name) == len(combined):
+            yield combined
+
+
+def _values(rule: Node, option: Option, name: str, sender: Sender) -> list[Change]:
+    """What could be sent for an attribute, nearest to what was sent first."""
+    row = sender.facts.rows[name]
+    values = _candidates(rule, option, name, sender)
+    if sender.can_send(row):
+        found = [Change(name, sender.json(row, value)) for value in values]
+        lacking = any(isinstance(r.leaf, Has) and not r.wanted for r in option)
+        return [Change(name, None), *found] if lacking else found
+    return [change for value in values for change in _through_operand(sender, row, value)]
+
+
+def _candidates(rule: Node, option: Option, name: str, sender: Sender) -> list[Value]:
+    now, row = sender.facts.value(name), sender.facts.rows[name]
+    named = [leaf for leaf in leaves(rule) if leaf.attribute == name]
+    kind = sender.bundle.tables.attribute_type[row]
+    if kind == t.SET:
+        return _sets(option, name, now if isinstance(now, frozenset) else frozenset(), sender)
+    if kind == t.STRING:
+        return _strings(named, sender.bundle, row)
+    return _numbers(named, now if isinstance(now, int) else None, sender.bundle, row)
+
+
+def _numbers(named: list[Leaf], now: int | None, bundle: Bundle, row: int) -> list[Value]:
+    low, high = bundle.tables.attribute_low[row], bundle.tables.attribute_high[row]
+    edges = {0, 1, low, high}
+    for leaf in named:
+        constants = _constants(leaf)
+        edges |= {int(c) + step for c in constants for step in (-1, 0, 1) if isinstance(c, int)}
+    near = 0 if now is None else now
+    return sorted((e for e in edges if low <= e <= high), key=lambda e: (abs(int(e) - near), e))
+
+
+def _constants(leaf: Leaf) -> tuple[bool | int | str, ...]:
+    if isinstance(leaf, Compare):
+        return (leaf.value,)
+    return leaf.values if isinstance(leaf, In) else ()
+
+
+def _strings(named: list[Leaf], bundle: Bundle, row: int) -> list[Value]:
+    words = [word.decode() for word in bundle.words[row]]
+    if bundle.tables.attribute_flags[row] & t.ENUMERATED:
+        return [*words]
+    texts = [str(constant) for leaf in named for constant in _constants(leaf)]
+    texts += [leaf.prefix for leaf in named if isinstance(leaf, StartsWith)]
+    return [*dict.fromkeys([*texts, *(text + BEYOND for text in texts), BEYOND])]
+
+
+def _sets(option: Option, name: str, now: frozenset[str], sender: Sender) -> list[Value]:
+    """Without what must not be in it, and with one of each group of which one must."""
+    row = sender.facts.rows[name]
+    asked = [r for r in option if isinstance(r.leaf, AnyOf) and r.leaf.attribute == name]
+    barred = {v for r in asked if not r.wanted for v in _elements(r)}
+    groups = [[v for v in _elements(r) if v not in barred] for r in asked if r.wanted]
+    picks = islice(product(*groups), TRY_LIMIT)
+    found: list[Value] = [(now - barred) | frozenset(pick) for pick in picks]
+    words = {word.decode() for word in sender.bundle.words[row]}
+    spare = now - words if not now <= words else frozenset[str]()
+    return [*found, *(frozenset(pick) | spare for pick in islice(product(*groups), TRY_LIMIT))]
+
+
+def _elements(repair: Repair) -> tuple[str, ...]:
+    return repair.leaf.values if isinstance(repair.leaf, AnyOf) else ()
+
+
+def _through_operand(sender: Sender, row: int, value: Value) -> Iterator[Change]:
+    """What to send so that a derived number becomes this one."""
+    tables, facts = sender.bundle.tables, sender.facts
+    left, right = tables.attribute_left[row], tables.attribute_right[row]
+    if not isinstance(value, int) or left < 0:
+        return
+    names = [sender.bundle.text(text) for text in tables.attribute_name]
+    if tables.attribute_op[row] == t.AGE:
+        wanted = [(left, sender.request.now_s - value)]
+    else:
+        sign = 1 if tables.attribute_op[row] == t.SUM else -1
+        a, b = facts.value(names[left]), facts.value(names[right])
+        wanted = [(left, value - sign * b)] if isinstance(b, int) else []
+        wanted += [(right, sign * (value - a))] if isinstance(a, int) else []
+    for operand, number in wanted:
+        low, high = tables.attribute_low[operand], tables.attribute_high[operand]
+        if sender.can_send(operand) and low <= number <= high:
+            yield Change(names[operand], sender.json(operand, number))
