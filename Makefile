@@ -1,5 +1,5 @@
 # Proffer.  The first two commands of a newcomer: `make demo`, `make test`.
-.PHONY: help demo test check fuzz clean
+.PHONY: help demo test check fuzz bench clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +22,11 @@ fuzz: ## hostile input and many generated rules, half an hour (FUZZ_MINUTES=20 F
 	@sh scripts/venv.sh test
 	@.venv/bin/python -m pip install -qq --disable-pip-version-check --editable ".[fuzz]"
 	@.venv/bin/python -m fuzz.run
+
+bench: ## sizes and speeds as ratios, an hour or less (options: ARGS="size")
+	@sh scripts/venv.sh test
+	@.venv/bin/python -m pip install -qq --disable-pip-version-check --editable ".[bench]"
+	@.venv/bin/python -m bench $(ARGS)
 
 clean: ## removes what was installed, built and cached; keeps ./var, the data of the demo
 	rm -rf .venv .cache node_modules build dist .pytest_cache .ruff_cache .hypothesis

@@ -1,8 +1,10 @@
 """The synthetic policy in other engines' configuration formats.
 
 Each offer becomes what a user of that engine would write for it: one flag whose rule is
-the offer's, whose value names the rung.  Costs, guardrails, caps and scores have no place
-in these formats and are left out, which favours them.
+the offer's, whose value names the rung and holds the offer's 16 learned weights (in steps
+of 1/64 of a logit, as whole numbers), since that is what has to reach the edge for a
+decision.  Costs, guardrails, caps and keys have no place in these formats and are left
+out, which favours them; that they would need code to score with the weights, too.
 
 GrowthBook: SDK payload, features with MongoDB-like conditions
     (docs.growthbook.io/lib/build-your-own).
@@ -17,7 +19,9 @@ from typing import Any
 
 import msgspec
 
+from policy_compiler.catalog import Offer
 from policy_compiler.plan import Plan
+from policy_compiler.scorecards import LOGIT_STEPS
 from policy_compiler.tree import And, AnyOf, Compare, Conditional, Constant, Has, In, Node, Not, Or
 
 GROWTHBOOK = {"==": "$eq", "!=": "$ne", "<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte"}
@@ -33,20 +37,28 @@ def plain_json(plan: Plan) -> bytes:
             "priority": offer.priority,
             "rule": _bare(plan.tiers[offer.id].whole()),
             "placements": offer.placements,
-            "ceiling": str(offer.guardrails.ceiling),
+            "ceiling_percent": str(offer.guardrails.ceiling_percent),
             "rungs": [
                 {
                     "id": r.id,
                     "percent": str(r.percent),
                     "cap": str(r.cap),
-                    "score": str(r.expected_profit),
                 }
                 for r in offer.rungs
             ],
+            "weights": weights_of(plan, offer),
         }
         for offer in plan.offers
     ]
     return msgspec.json.encode({"offers": offers})
+
+
+def weights_of(plan: Plan, offer: Offer) -> list[int]:
+    """The offer's own weights, in steps: its constant, then those of each term."""
+    arm = f"{offer.id}/{offer.rungs[0].id}"
+    (model,) = (each for name, each in plan.models.items() if name)
+    found = [model.arms[arm], *(w for term in model.terms for w in term.arms[arm])]
+    return [int(weight * LOGIT_STEPS) for weight in found]
 
 
 def _bare(node: Node) -> Json:
@@ -73,12 +85,12 @@ def _bare(node: Node) -> Json:
 def growthbook(plan: Plan) -> bytes:
     features = {
         offer.id: {
-            "defaultValue": "none",
+            "defaultValue": None,
             "rules": [
                 {
                     "id": f"fr_{offer.id}",
                     "condition": _growthbook(plan.tiers[offer.id].whole()),
-                    "force": offer.rungs[0].id,
+                    "force": _value(plan, offer),
                 }
             ],
         }
@@ -105,13 +117,23 @@ def _growthbook(node: Node) -> Json:
             raise ValueError(f"the synthetic policy has no {type(node).__name__}")
 
 
+def _value(plan: Plan, offer: Offer) -> Json:
+    return {"rung": offer.rungs[0].id, "weights": weights_of(plan, offer)}
+
+
+def _eppo_value(plan: Plan, offer: Offer) -> Json:
+    """A variation; its JSON is a text there."""
+    value = msgspec.json.encode(_value(plan, offer)).decode()
+    return {"key": offer.rungs[0].id, "value": value}
+
+
 def eppo(plan: Plan) -> bytes:
     flags = {
         offer.id: {
             "key": offer.id,
             "enabled": True,
-            "variationType": "STRING",
-            "variations": {rung.id: {"key": rung.id, "value": rung.id} for rung in offer.rungs},
+            "variationType": "JSON",
+            "variations": {offer.rungs[0].id: _eppo_value(plan, offer)},
             "allocations": [
                 {
                     "key": f"{offer.id}-allocation",

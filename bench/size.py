@@ -3,9 +3,12 @@
     python -m bench.size            10, 100 and 1,000 offers
     python -m bench.size 10000      any numbers
 
-Bytes per offer: raw, gzip (level 9) and brotli (quality 11).  `bundle` is what decides:
-rules, rungs, costs, guardrails, scores, placements.  `with notes` adds what explanations
-and pages read (titles, rule trees); the synthetic offers have no creatives.
+Bytes per offer: raw, gzip (level 9) and brotli (quality 11).  Every format holds the same
+rules and the same 16 learned weights per offer (`synthetic.py`, `peers.py`).
+
+    bundle      what decides: rules, rungs, costs, guardrails, weights, keys, placements
+    weights     of that, the columns with the weights
+    whole       with what explanations and pages read: titles, creatives, rule trees
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ import brotli
 import msgspec
 
 from bench.peers import eppo, growthbook, plain_json
-from bench.synthetic import catalog_files
+from bench.synthetic import catalog_files, weights
 from edge.decision.bundle import write_bundle
 from edge.decision.notes import Notes, pack_notes
 from policy_compiler.compiling import Compiled, compile_catalog
@@ -29,7 +32,7 @@ def compiled(offers: int) -> Compiled:
     with tempfile.TemporaryDirectory() as folder:
         for name, text in catalog_files(offers).items():
             (Path(folder) / name).write_text(text)
-        return compile_catalog(Path(folder))
+        return compile_catalog(Path(folder), weights=weights(offers))
 
 
 def without_notes(found: Compiled) -> bytes:
@@ -39,11 +42,18 @@ def without_notes(found: Compiled) -> bytes:
     return write_bundle(tables)
 
 
+def weight_columns(found: Compiled) -> list[memoryview]:
+    tables = found.bundle.tables
+    columns = (tables.bias_arm, tables.bias_weight, tables.row_arm, tables.weight_value)
+    return [memoryview(column) for column in columns]  # type: ignore[arg-type]
+
+
 def rows(offers: int) -> list[tuple[str, bytes]]:
     found = compiled(offers)
     return [
         ("bundle", without_notes(found)),
-        ("with notes", found.data),
+        ("weights", b"".join(bytes(t) for t in weight_columns(found))),
+        ("whole", found.data),
         ("plain JSON", plain_json(found.plan)),
         ("GrowthBook", growthbook(found.plan)),
         ("Eppo", eppo(found.plan)),

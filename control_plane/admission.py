@@ -3,6 +3,8 @@
 Trust is decided here.  A record counts as *attested* when the edge's MAC over it
 holds; one without a MAC (made in a browser) is kept but never trusted for money; one
 with a wrong MAC is rejected.  Orders are money, so only the shop's key may tell them.
+Who is believed belongs to an event's name (`Trust`): anybody can send a page's event,
+and no page's event shall ever pass for an earlier telling of somebody else's.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from control_plane.recording import (
     store_form,
     visitor_unit,
 )
+from control_plane.storage.objects import Tampered
 from edge.decision.beacon import unpack_record
 from edge.decision.errors import BundleError, RequestError
 from edge.decision.events import (
@@ -62,13 +65,25 @@ class Reason(StrEnum):
     CONFLICT = "an order of this id was told before, with other content"
 
 
-class Rejected(Exception):
-    """An event that does not count; `detail` says what exactly."""
+class Trust(StrEnum):
+    """Whose word an event is."""
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    EDGE = "edge"
+    """A decision with the edge's MAC, whoever brought it."""
+    SHOP = "shop"
+    """It came with the shop's key."""
+    PAGE = "page"
+    """Everything else; anybody could have sent it."""
+
+
+class Rejected(Exception):
+    """An event that does not count: what exactly, and whether the edge attested it."""
+
+    def __init__(self, reason: Reason, detail: str, *, attested: bool = False) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+        self.attested = attested
 
 
 class Decided(Struct, frozen=True):
@@ -106,6 +121,7 @@ class Order(Struct, frozen=True, kw_only=True):
 class Fact(Struct, frozen=True, kw_only=True):
     """An event that counts, unless its name was seen before."""
 
+    trust: Trust
     source: str
     id: str
     type: str
@@ -123,6 +139,11 @@ class Arrival(Struct, frozen=True, kw_only=True):
     now_s: int
     currency: str
 
+    def trust(self, *, attested: bool) -> Trust:
+        if attested:
+            return Trust.EDGE
+        return Trust.SHOP if self.from_shop else Trust.PAGE
+
 
 class Admission:
     """Reads events; holds what that needs.  Thread-safe."""
@@ -136,11 +157,13 @@ class Admission:
         if len(raw) > EVENT_LIMIT_BYTES:
             raise Rejected(Reason.TOO_LARGE, f"{len(raw)} bytes; at most {EVENT_LIMIT_BYTES}")
         event = _envelope(raw)
+        body = self._body(event, arrival)
         return Fact(
+            trust=arrival.trust(attested=isinstance(body, Decided) and body.record.attested),
             source=event.source,
             id=event.id,
             type=event.type,
-            body=self._body(event, arrival),
+            body=body,
             raw=raw,
         )
 
@@ -158,16 +181,20 @@ class Admission:
                 raise Rejected(Reason.UNKNOWN_TYPE, f"type {event.type[:80]!a}")
 
     def _decided(self, data: DecisionData) -> Decided:
-        attested = self._is_attested(data)
+        attested, digest = self._is_attested(data), ""
         try:
             record = unpack_record(data.record)
-            bundle = self._policies.get(record.bundle_digest.hex())
+            digest = record.bundle_digest.hex()
+            bundle = self._policies.get(digest)
             if bundle is None:
-                raise Rejected(Reason.UNKNOWN_BUNDLE, f"bundle {record.bundle_digest.hex()}")
+                raise Rejected(Reason.UNKNOWN_BUNDLE, f"bundle {digest}", attested=attested)
             stored = store_form(data.record, record, attested)
             return Decided(stored, decisions_of(bundle, record, stored))
+        except Tampered:
+            what = f"the file of bundle {digest} is damaged"
+            raise Rejected(Reason.UNKNOWN_BUNDLE, what, attested=attested) from None
         except (RequestError, BundleError) as error:
-            raise Rejected(Reason.BAD_RECORD, str(error)) from None
+            raise Rejected(Reason.BAD_RECORD, str(error), attested=attested) from None
 
     def _is_attested(self, data: DecisionData) -> bool:
         if not data.mac:

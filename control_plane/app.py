@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute, Route
 from control_plane import endpoints as api
 from control_plane.console.routes import console_routes
 from control_plane.console.snapshots import Snapshots
+from control_plane.crowd import Crowd
 from control_plane.errors import (
     Refused,
     answer_crash,
@@ -32,7 +33,7 @@ from control_plane.learning.loop import keep_learning
 from control_plane.publishing import PublishRefused
 from control_plane.services import Background, Services
 from control_plane.settings import Settings, read_settings
-from control_plane.storage.objects import ObjectError
+from control_plane.storage.objects import ObjectError, Tampered
 from control_plane.storage.writer import RETRY_AFTER_S, StorageUnavailable
 from policy_compiler.diagnostics import CatalogRefused
 
@@ -77,6 +78,10 @@ async def answer_unavailable(request: Request, error: Exception) -> Response:
     return problem_response(Refused("storage-unavailable", str(error), headers=headers))
 
 
+async def answer_damaged(request: Request, error: Exception) -> Response:
+    return problem_response(Refused("damaged", str(error)))
+
+
 async def answer_not_published(request: Request, error: Exception) -> Response:
     """For callers of the API; the console shows the findings themselves."""
     help = error.help if isinstance(error, PublishRefused) else ""
@@ -106,6 +111,7 @@ def create_app(
         Refused: answer_refused,
         StorageUnavailable: answer_unavailable,
         ObjectError: answer_unavailable,
+        Tampered: answer_damaged,
         CatalogRefused: answer_not_published,
         PublishRefused: answer_not_published,
         HTTPException: answer_http,
@@ -113,6 +119,7 @@ def create_app(
     }
     app = Starlette(routes=ROUTES, exception_handlers=handlers, lifespan=lifespan)  # type: ignore[arg-type]
     app.state.snapshots = Snapshots()
+    app.state.crowd = Crowd()
     return app
 
 

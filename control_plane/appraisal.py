@@ -10,6 +10,11 @@ What a page only claimed then (cart lines, the total) must hold now: of the offe
 rule, the constraints on the attributes that redemption re-checks, the order value and
 the offer's scope.  A constraint on anything else counts as fulfilled, since time may
 have changed it rightly (a cart that was recovered is no longer abandoned).
+
+Nothing is taken for granted in the shopper's favour.  A page may decide without knowing;
+the shop knows, so at redemption it must say: a re-checked attribute of source `signed`
+that it does not tell is *withheld*, and not even `!has(x)` is true of it.  A margin floor
+needs the cart's own margin where the shop has an attribute for it, not the typical one.
 """
 
 from __future__ import annotations
@@ -28,7 +33,7 @@ from edge.decision.guardrails import NO_FLOOR, Cart, cart_of, floor_of, guard, i
 from edge.decision.reasons import ArmReason
 from edge.decision.request import UNKNOWN_ARM, unpack_request
 from edge.decision.request_json import encode_fields
-from edge.decision.situation import Situation, situate
+from edge.decision.situation import ABSENT_CELL, WITHHELD_CELL, Situation, situate
 from edge.decision.token import Token
 
 COSTS_NO_DISCOUNT = ("gift", "points", "financing")
@@ -78,12 +83,18 @@ def appraise(
         raise Refused("token-invalid", f"its policy has no offer {token.offer}/{token.rung}")
     situation = _situation(bundle, token, cart, now_s)
     offer = bundle.tables.rung_offer[arm - 1]
+    _withhold_untold(bundle, situation, offer)
     if not is_still_eligible(bundle, situation, offer):
         raise _refused(token, "its conditions do not hold for this cart")
     money = cart_of(bundle.tables, situation)
+    if money.value is not None and money.value <= 0:
+        raise _refused(token, "the cart is empty")
     page = _page(bundle, money, taken)
     if reason := exclusion(bundle, page, offer):
         raise _refused(token, WORDS[reason])
+    floor = max(page.floor, floor_of(bundle.tables, money, arm))
+    if floor != NO_FLOOR and cart.margin is None and bundle.head(t.HEAD_MARGIN) >= 0:
+        raise _refused(token, "it must leave a margin, and the cart's margin was not told")
     incentive = incentive_of(bundle, situation, money, arm)
     if reason := guard(bundle.tables, money, arm, incentive, page.micros, page.floor):
         raise _refused(token, WORDS[reason])
@@ -110,6 +121,16 @@ def _situation(bundle: Bundle, token: Token, cart: CartFacts, now_s: int) -> Sit
         return situate(bundle, unpack_request(encode_fields(bundle, fields).data))
     except RequestError as error:
         raise Refused("malformed-request", f"cart: {error.detail}") from None
+
+
+def _withhold_untold(bundle: Bundle, situation: Situation, offer: int) -> None:
+    """What the shop alone can vouch for, is re-checked, and was not told holds for no rule."""
+    for name in bundle.notes.offers[offer].recheck:
+        row = bundle.attribute_rows.get(name)
+        if row is None or bundle.tables.attribute_source[row] != t.SIGNED:
+            continue
+        if situation.cells[row] == ABSENT_CELL:
+            situation.cells[row] = WITHHELD_CELL
 
 
 def _attributes(bundle: Bundle, cart: CartFacts) -> dict[str, Any]:

@@ -34,7 +34,10 @@ from edge.decision.bundle import Bundle
 OWN_COLUMNS = ("visitor", "customer", "nonce", "locale", "consent", "now_s", "placements")
 CHUNK_ROWS = 10_000
 CSV_CELL_LIMIT = 1 << 20
-NO_DUCKDB = "Install the extra `batch`: pip install 'proffer[batch]'."
+NO_DUCKDB = (
+    "Install the extra `batch`: pip install 'proffer[batch]',"
+    " in a checkout: .venv/bin/pip install -e '.[batch]'."
+)
 
 
 class ExtraMissing(Exception):

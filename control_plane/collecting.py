@@ -4,8 +4,9 @@
     (`facts.py`) -> commit -> answer with counts
 
 Good events of a batch are stored even if others are bad; the bad ones go to
-quarantine as they came, with a reason, and can be replayed once its cause is gone
-(an unknown bundle was published).  A batch that cannot be read is refused whole.
+quarantine (`quarantine.py`) as they came, with a reason, and can be replayed once its
+cause is gone (an unknown bundle was published).  A batch that cannot be read is refused
+whole.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from collections.abc import Callable, Sequence
 import msgspec
 from sqlalchemy import Connection, delete, select
 
-from control_plane.admission import UNREADABLE, Admission, Arrival, Fact, Rejected
+from control_plane.admission import UNREADABLE, Admission, Arrival, Fact, Rejected, Trust
 from control_plane.errors import Refused
-from control_plane.facts import Quarantined, Receipt, store
+from control_plane.facts import Receipt, store
+from control_plane.quarantine import Quarantined
 from control_plane.storage import tables as t
 from control_plane.storage.database import Database
 from control_plane.storage.writer import Writer
@@ -72,7 +74,8 @@ class Collector:
             try:
                 facts.append(self._admission.admit(raw, arrival))
             except Rejected as rejected:
-                bad.append(Quarantined(raw, rejected, from_shop))
+                trust = arrival.trust(attested=rejected.attested)
+                bad.append(Quarantined(raw, rejected, trust))
         return facts, bad
 
     def _arrival(self, from_shop: bool, now_s: int) -> Arrival:
@@ -100,7 +103,8 @@ class Collector:
         rows = connection.execute(select(t.quarantine).where(t.quarantine.c.id.in_(ids))).all()
         for row in rows:
             try:
-                facts.append(self._admission.admit(row.event, shop if row.from_shop else stranger))
+                arrival = shop if row.trust == Trust.SHOP else stranger
+                facts.append(self._admission.admit(row.event, arrival))
                 healed.append(row.id)
             except Rejected:
                 continue

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from hashlib import sha256
 
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from control_plane.crowd import Crowd
 from control_plane.errors import PROBLEMS, Refused
 from control_plane.http import (
     check_type,
@@ -22,6 +24,9 @@ from control_plane.services import Services
 from edge.decision.events import BATCH_LIMIT_BYTES, BATCH_TYPE
 
 FOR_EVER = "public, max-age=31536000, immutable"
+FOR_AN_HOUR = "public, max-age=3600"
+BATCH_WITHIN_S = 10.0
+"""How long a batch may take to arrive; a sender that drips holds a place no longer."""
 FOR_SECONDS = "public, max-age=5, stale-while-revalidate=30"
 
 
@@ -44,7 +49,8 @@ async def release(request: Request) -> Response:
 
 async def root(request: Request) -> Response:
     name = f"keys/root.{request.path_params['version']}.jws"
-    return _object(request, name, FOR_EVER, "application/jose+json")
+    # Written once, but its name does not say what is in it.
+    return _object(request, name, FOR_AN_HOUR, "application/jose+json")
 
 
 async def manifest(request: Request) -> Response:
@@ -54,7 +60,11 @@ async def manifest(request: Request) -> Response:
 
 
 def _object(request: Request, name: str, caching: str, media_type: str) -> Response:
-    """A published file; a missing one is never cached, since it may come any second."""
+    """A published file; a missing one is never cached, since it may come any second.
+
+    What is cached for ever was hashed just now: the store raises `Tampered` for a file that
+    is not what its name says, and errors are not cached.
+    """
     data = services_of(request).store.get(name)
     if data is None:
         raise Refused("not-found", f"there is no object {name}")
@@ -78,8 +88,10 @@ async def beacons(request: Request) -> Response:
     services = services_of(request)
     check_type(request, BATCH_TYPE)
     from_shop = is_shop(request, services.keys.shop_key)
-    body = await read_body(request, BATCH_LIMIT_BYTES)
-    return json_response(await services.collector.accept(body, from_shop), 202)
+    crowd: Crowd = request.app.state.crowd
+    with nullcontext() if from_shop else crowd.place():
+        body = await read_body(request, BATCH_LIMIT_BYTES, within_s=BATCH_WITHIN_S)
+        return json_response(await services.collector.accept(body, from_shop), 202)
 
 
 # --- redemption ---------------------------------------------------------------

@@ -57,6 +57,9 @@ PROBLEMS: dict[str, ProblemType] = {
     "method-not-allowed": ProblemType(
         "This address does not take that method", 405, "The header Allow names those it takes."
     ),
+    "too-slow": ProblemType(
+        "The request took too long to arrive", 408, "Send it again, at once; nothing was stored."
+    ),
     "token-spent": ProblemType(
         "The offer was used before", 409, "A token is good for one order; ask for a new decision."
     ),
@@ -89,8 +92,18 @@ PROBLEMS: dict[str, ProblemType] = {
     "policy-refused": ProblemType(
         "The policy cannot be published", 422, "Correct what the detail names; nothing was changed."
     ),
+    "damaged": ProblemType(
+        "A published file is damaged",
+        500,
+        "Publish the catalog again, which writes the file anew; the log has the alarm.",
+    ),
     "internal": ProblemType(
         "Something of ours broke", 500, "Try again; the server's log tells what happened."
+    ),
+    "busy": ProblemType(
+        "Too much is being sent at once",
+        503,
+        "Keep the batch and send it again after Retry-After seconds; nothing was stored.",
     ),
     "storage-unavailable": ProblemType(
         "Nothing can be stored right now",

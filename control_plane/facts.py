@@ -1,14 +1,14 @@
 """Writing what events say, each event once.
 
-A name (`source`, `id`) that is in the table of events already counts as a duplicate.
+A name (`trust`, `source`, `id`) that is in the table of events already counts as a
+duplicate.
 A decision is written once under its id; an attested one takes the place of the same
 decision without the edge's word, never the other way round.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from hashlib import sha256
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -16,7 +16,8 @@ from msgspec import Struct
 from sqlalchemy import Connection, Table, case, select
 from sqlalchemy.dialects.sqlite import insert
 
-from control_plane.admission import Decided, Fact, Order, Reason, Rejected, Touch
+from control_plane.admission import Decided, Fact, Order, Reason, Rejected, Touch, Trust
+from control_plane.quarantine import Quarantined, put_away
 from control_plane.storage import tables as t
 
 
@@ -28,14 +29,6 @@ class Receipt(Struct, frozen=True):
     quarantined: int
 
 
-class Quarantined(Struct, frozen=True):
-    """An event that does not count, as it came, and why."""
-
-    raw: bytes
-    rejected: Rejected
-    from_shop: bool
-
-
 def store(
     connection: Connection,
     tenant: str,
@@ -44,13 +37,13 @@ def store(
     now_s: int,
 ) -> Receipt:
     """Everything of one batch."""
-    unique = {(fact.source, fact.id): fact for fact in reversed(facts)}
+    unique = {_name(fact): fact for fact in reversed(facts)}
     fresh = _new_names(connection, tenant, list(unique.values()), now_s)
     bodies = [fact.body for fact in fresh]
     _store_decided(connection, tenant, [b for b in bodies if isinstance(b, Decided)], now_s)
     _store_touches(connection, tenant, [b for b in bodies if isinstance(b, Touch)])
     conflicts, told_before = _store_orders(connection, tenant, fresh)
-    _quarantine(connection, tenant, [*quarantined, *conflicts], now_s)
+    put_away(connection, tenant, [*quarantined, *conflicts], now_s)
     accepted = len(fresh) - told_before - len(conflicts)
     return Receipt(
         accepted=accepted,
@@ -59,18 +52,29 @@ def store(
     )
 
 
+def _name(fact: Fact) -> tuple[str, str, str]:
+    return fact.trust.value, fact.source, fact.id
+
+
 def _new_names(connection: Connection, tenant: str, facts: list[Fact], now_s: int) -> list[Fact]:
     """The facts whose names were not seen before, now marked as seen."""
     rows = [
-        {"tenant": tenant, "source": f.source, "id": f.id, "type": f.type, "received_s": now_s}
-        for f in facts
+        {
+            "tenant": tenant,
+            "trust": fact.trust.value,
+            "source": fact.source,
+            "id": fact.id,
+            "type": fact.type,
+            "received_s": now_s,
+        }
+        for fact in facts
     ]
     if not rows:
         return []
     statement = insert(t.events).on_conflict_do_nothing()
-    new = connection.execute(statement.returning(t.events.c.source, t.events.c.id), rows)
-    names = {(source, id) for source, id in new}
-    return [fact for fact in facts if (fact.source, fact.id) in names]
+    name = (t.events.c.trust, t.events.c.source, t.events.c.id)
+    names = {tuple(row) for row in connection.execute(statement.returning(*name), rows)}
+    return [fact for fact in facts if _name(fact) in names]
 
 
 def _store_decided(connection: Connection, tenant: str, decided: list[Decided], now_s: int) -> None:
@@ -128,7 +132,7 @@ def _store_orders(
             told_before += 1
         else:
             rejected = Rejected(Reason.CONFLICT, f"order {fact.body.order_id}")
-            conflicts.append(Quarantined(fact.raw, rejected, from_shop=True))
+            conflicts.append(Quarantined(fact.raw, rejected, Trust.SHOP))
     return conflicts, told_before
 
 
@@ -147,25 +151,6 @@ def _store_order(connection: Connection, tenant: str, order: Order) -> None:
     ]
     if units:
         connection.execute(insert(t.order_units), units)
-
-
-def _quarantine(
-    connection: Connection, tenant: str, quarantined: Iterable[Quarantined], now_s: int
-) -> None:
-    rows = [
-        {
-            "tenant": tenant,
-            "digest": sha256(each.raw).hexdigest(),
-            "reason": each.rejected.reason.name,
-            "detail": each.rejected.detail[:500],
-            "from_shop": each.from_shop,
-            "received_s": now_s,
-            "event": each.raw,
-        }
-        for each in quarantined
-    ]
-    if rows:
-        connection.execute(insert(t.quarantine).on_conflict_do_nothing(), rows)
 
 
 def _row(tenant: str, values: Struct, **more: Any) -> dict[str, Any]:

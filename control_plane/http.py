@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from typing import TypeVar
 
@@ -15,8 +16,16 @@ T = TypeVar("T")
 JSON_LIMIT_BYTES = 64 << 10
 
 
-async def read_body(request: Request, limit_bytes: int) -> bytes:
-    """The whole body.  Raises `Refused` too-large without reading on."""
+async def read_body(request: Request, limit_bytes: int, *, within_s: float | None = None) -> bytes:
+    """The whole body.  Raises `Refused` too-large without reading on, or too-slow."""
+    try:
+        async with asyncio.timeout(within_s):
+            return await _read_body(request, limit_bytes)
+    except TimeoutError:
+        raise Refused("too-slow", f"the body was not there after {within_s:g} s") from None
+
+
+async def _read_body(request: Request, limit_bytes: int) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

@@ -30,7 +30,7 @@ from control_plane.signing import (
     Signing,
     Signings,
 )
-from control_plane.storage.objects import ObjectError, ObjectStore
+from control_plane.storage.objects import ObjectError, ObjectStore, Tampered
 from control_plane.storage.writer import StorageUnavailable
 from edge.decision.bundle import Bundle, open_bundle
 from edge.decision.claims import Root, read_root
@@ -192,8 +192,17 @@ class Publisher:
         return self._signings.last()
 
     def live_bundle(self) -> Bundle | None:
+        """What the newest signing names; None before the first publish.
+
+        None as well where its file was tampered with: everything but that policy goes on,
+        and publishing again mends it.
+        """
         live = self.live()
-        return self._policies.get(live.bundle) if live else None
+        try:
+            return self._policies.get(live.bundle) if live else None
+        except Tampered as error:
+            log.error("the live policy cannot be read: %s", error)
+            return None
 
     def currency(self) -> str:
         """The shop's currency, or "" before the first publish."""

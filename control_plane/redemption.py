@@ -19,9 +19,10 @@ import logging
 import time
 from collections.abc import Callable
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import Connection
 
+from control_plane.admission import NAME_LIMIT_BYTES
 from control_plane.appraisal import CartFacts, appraise
 from control_plane.errors import Refused
 from control_plane.money import decimal_text
@@ -40,6 +41,7 @@ from control_plane.settings import Settings
 from control_plane.storage.writer import StorageUnavailable, Writer
 from edge.decision.bundle import Bundle
 from edge.decision.errors import TokenError
+from edge.decision.hashing import is_part
 from edge.decision.notes import OfferNote
 from edge.decision.state import window_index
 from edge.decision.token import Token, read_token
@@ -50,12 +52,22 @@ SWEEP_EVERY_S = 30.0
 
 
 class Reserve(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a shop asks.  `subject`: the visitor or customer id the offer was made to."""
+    """What a shop asks, and who is buying, as far as it knows: at least one of the three.
+
+    The shop need not know whom the token was issued to.  `subject` is for those that do: the
+    visitor's or customer's id, whichever it is.
+    """
 
     token: str
     order_id: str
-    subject: str
     cart: CartFacts
+    visitor: str = ""
+    customer: str = ""
+    subject: str = ""
+
+    @property
+    def buyer(self) -> str:
+        return self.customer or self.visitor or self.subject
 
 
 class Reservation(Struct, frozen=True, kw_only=True):
@@ -93,6 +105,7 @@ class Redemptions:
 
     async def reserve(self, asked: Reserve) -> Reservation:
         """Hold an offer for an order.  Raises `Refused` with the reason."""
+        _check_names(asked)
         now_s = self._now_s()
         token, bundle, caps = await asyncio.to_thread(self._promise, asked, now_s)
 
@@ -131,9 +144,7 @@ class Redemptions:
         except TokenError as error:
             name = "token-expired" if error.code == "EXPIRED" else "token-invalid"
             raise Refused(name, f"the token is not to be redeemed: {error.detail}") from None
-        if token.subject != asked.subject:
-            raise Refused("wrong-subject", "the offer was made to somebody else")
-        return token
+        return _to_buyer(token, asked)
 
     def _bundle(self, token: Token) -> Bundle:
         bundle = self._policies.get(token.bundle)
@@ -190,6 +201,38 @@ class Redemptions:
                 await self.release_expired()
             except StorageUnavailable as error:
                 log.error("expired reservations were not released: %s", error)
+
+
+def _to_buyer(token: Token, asked: Reserve) -> Token:
+    """The token, bound to who is buying.  Raises `Refused` wrong-subject.
+
+    A page's token was issued to nobody in particular.  Its id makes it good for one order;
+    caps per customer count whoever the shop says is buying.
+    """
+    if token.subject_kind == "page":
+        return structs.replace(token, subject=asked.buyer)
+    known = {asked.subject, asked.customer}
+    if token.subject_kind == "visitor":
+        known.add(asked.visitor)
+    if token.subject not in known:
+        raise Refused("wrong-subject", f"the offer was made to another {token.subject_kind}")
+    return token
+
+
+def _check_names(asked: Reserve) -> None:
+    _check_name(asked.order_id, "order_id")
+    if not asked.buyer:
+        raise Refused("malformed-request", "visitor, customer and subject: one must be told")
+    for name in ("visitor", "customer", "subject"):
+        if value := getattr(asked, name):
+            _check_name(value, name)
+
+
+def _check_name(name: str, what: str) -> None:
+    """Names are kept and shown.  Raises `Refused` malformed-request for what is none."""
+    if not is_part(name) or len(name.encode()) > NAME_LIMIT_BYTES:
+        problem = f"must be 1 to {NAME_LIMIT_BYTES} bytes of text without control characters"
+        raise Refused("malformed-request", f"{what}: {problem}")
 
 
 def _note(bundle: Bundle, offer: str) -> OfferNote | None:

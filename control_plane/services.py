@@ -12,13 +12,14 @@ from control_plane.admission import Admission
 from control_plane.catalog import CatalogFolder
 from control_plane.collecting import Collector
 from control_plane.policies import Policies
-from control_plane.publishing import Publisher
+from control_plane.publishing import Publisher, PublishRefused
 from control_plane.redemption import Redemptions
 from control_plane.settings import Settings
 from control_plane.signing import Signings
 from control_plane.storage.database import Database
 from control_plane.storage.objects import DirectoryStore, ObjectStore
 from control_plane.storage.writer import Writer
+from policy_compiler.compiling import Compiled, compile_catalog
 from policy_compiler.diagnostics import CatalogRefused, render_all
 from policy_compiler.keys import DevelopmentKeys
 
@@ -41,8 +42,11 @@ class Services(Struct, frozen=True, kw_only=True):
     def open(cls, settings: Settings) -> Self:
         """Make what is missing in the data folder, and start the writer.
 
-        Raises `SigningError` or `PublishRefused` if keys and data do not belong together.
+        Raises `SigningError` or `PublishRefused` if keys and data do not belong together.  A
+        shop begins with a catalog that compiles: until there is data, `CatalogRefused` or
+        `PublishRefused` is raised for one that does not, and nothing is made.
         """
+        first = None if settings.database.exists() else _compile(settings)
         keys = DevelopmentKeys.load_or_create(settings.keys)
         database, store = Database(settings.database), DirectoryStore(settings.objects)
         policies, writer = Policies(store), Writer(database)
@@ -61,13 +65,15 @@ class Services(Struct, frozen=True, kw_only=True):
             collector=Collector(database, writer, admission, settings.tenant, publisher.currency),
             redemptions=Redemptions(settings, keys.edge_secret, writer, policies, publisher),
         )
-        services._start()
+        services._start(first)
         return services
 
-    def _start(self) -> None:
+    def _start(self, first: Compiled | None) -> None:
         try:
             self.publisher.start()
-            if self.catalog.is_set and self.publisher.live() is None:
+            if first is not None and self.publisher.live() is None:
+                self.publisher.publish(first.data, actor="start", note="first start")
+            elif self.catalog.is_set and self.publisher.live() is None:
                 self.catalog.publish(actor="start", note="first start")
         except CatalogRefused as refused:
             # The console shows the same; an operator can mend the catalog and publish.
@@ -80,6 +86,19 @@ class Services(Struct, frozen=True, kw_only=True):
         """Finish what was accepted."""
         self.writer.close()
         self.database.close()
+
+
+def _compile(settings: Settings) -> Compiled | None:
+    """The catalog that a new shop begins with, None without one."""
+    if settings.catalog is None:
+        return None
+    compiled = compile_catalog(settings.catalog)
+    if compiled.bundle.tenant != settings.tenant:
+        raise PublishRefused(
+            f"the catalog is for {compiled.bundle.tenant!r}, this is {settings.tenant!r}",
+            "Set PROFFER_TENANT to the catalog's `shop.tenant`.",
+        )
+    return compiled
 
 
 Background = Callable[[Services], Awaitable[None]]

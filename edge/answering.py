@@ -10,12 +10,14 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from edge.asgi import Answer, Problem, Request, json_answer, set_cookies
+from edge.asgi import Answer, Request, json_answer, set_cookies
 from edge.deciding import Decided, Desk, Question
 from edge.decision.errors import RequestError
+from edge.decision.hashing import is_part
 from edge.decision.request_json import Json, read_json
 from edge.decision.trust import Trusted
 from edge.home import Home
+from edge.problems import Problem
 from edge.settings import Settings
 from edge.visiting import Guest, Visit, arrive, begin_visit
 from edge.vouching import Ignored, Vouched, read_session
@@ -49,7 +51,7 @@ async def answer_decide(
     try:
         return _answer(read_json(body), guest, settings, home, desk, policy)
     except RequestError as error:
-        raise Problem(400, f"request-{error.code.lower()}", error.detail) from None
+        raise Problem(f"request-{error.code.lower()}", error.detail) from None
 
 
 def _answer(
@@ -78,7 +80,7 @@ def check_json(request: Request) -> None:
     """JSON by name: a page of another site cannot send that without being asked first."""
     media_type = request.header("content-type").partition(";")[0].strip().lower()
     if media_type and media_type != "application/json" and not media_type.endswith("+json"):
-        raise Problem(415, "media-type", f"Send JSON, not {media_type!a}.")
+        raise Problem("wrong-type", f"Send JSON, not {media_type[:80]!a}.")
 
 
 def _check_fields(said: Mapping[str, Json]) -> None:
@@ -123,6 +125,8 @@ def _placements(said: Mapping[str, Json]) -> list[str]:
     names = [name for name in value if isinstance(name, str)]
     if len(names) != len(value) or len(set(names)) != len(names):
         raise RequestError("FIELD", "placements must be names, none twice")
+    if not all(is_part(name) for name in names):
+        raise RequestError("FIELD", "placements must be names in plain, well-formed text")
     return names
 
 

@@ -4,6 +4,7 @@
     POST /_proffer/beacon     what pages saw                           beacons.py
     GET  /_proffer/page.js    the script that tells what pages saw     static/page.js
     GET  /_proffer/healthz    which policy runs, and what waits
+    GET  /_proffer/problems/  what a problem's type means             problems.py
     anything else             from the shop's origin, its slots filled proxy.py
 
 No framework: a home in a CDN worker brings none.  The application owns two tasks, the
@@ -13,6 +14,7 @@ ends them.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
@@ -22,22 +24,24 @@ from msgspec import Struct
 
 from edge.answering import answer_decide
 from edge.asgi import (
+    CLOSE,
     Answer,
     Disconnected,
-    Problem,
     Receive,
     Request,
     Scope,
     Send,
+    Sender,
     json_answer,
     problem_answer,
     respond,
 )
 from edge.beacons import answer_beacon
 from edge.deciding import Desk
-from edge.home import Home
+from edge.home import Home, OriginFailed
 from edge.outbox import Outbox, Tally
 from edge.policy import Policies, Refreshing
+from edge.problems import PLACE, PROBLEMS, Problem
 from edge.proxy import PageProxy
 from edge.settings import Settings
 
@@ -82,13 +86,14 @@ class App:
             "beacon": ("POST", self._beacon),
             "page.js": ("GET", self._page_script),
             "healthz": ("GET", self._health),
+            "problems/": ("GET", self._problem),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            await self._serve(Request(scope, receive), send)
+            await self._serve(Request(scope, receive), Sender(send))
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1000})
@@ -104,29 +109,41 @@ class App:
 
     # --- requests -----------------------------------------------------------
 
-    async def _serve(self, request: Request, send: Send) -> None:
+    async def _serve(self, request: Request, send: Sender) -> None:
+        """An answer, or half of one: whatever fails after its beginning ends the connection."""
         try:
-            if request.path.startswith(PREFIX):
-                answer = await self._own(request)
-                await respond(send, answer, request.method != "HEAD")
-            else:
-                await self._proxy.serve(request, send, self.policies.current)
+            await self._answer(request, send)
         except Disconnected:
             logger.debug("a client went away")
+        except OriginFailed as error:
+            logger.error("%s %s broke off: %s", request.method, request.path[:200], error)
+        except asyncio.CancelledError:
+            # The server is being stopped and has waited long enough.
+            problem = Problem("stopping", "The edge was stopped before it could answer.", [CLOSE])
+            await _apologise(request, send, problem)
+        except Exception:
+            logger.exception("a request failed")
+            await _apologise(request, send, Problem("internal", "The request was not answered."))
 
-    async def _own(self, request: Request) -> Answer:
+    async def _answer(self, request: Request, send: Sender) -> None:
         try:
-            return await self._handler(request)(request)
+            request.check()
+            if not request.path.startswith(PREFIX):
+                await self._proxy.serve(request, send, self.policies.current)
+                return
+            answer = await self._handler(request)(request)
         except Problem as problem:
-            return problem_answer(problem)
+            answer = problem_answer(problem)
+        await respond(send, answer, request.method != "HEAD")
 
     def _handler(self, request: Request) -> Callable[[Request], Awaitable[Answer]]:
-        method, handler = self._routes.get(request.path.removeprefix(PREFIX), ("", None))
+        name = "problems/" if request.path.startswith(PLACE) else request.path.removeprefix(PREFIX)
+        method, handler = self._routes.get(name, ("", None))
         if handler is None:
-            raise Problem(404, "not-found", "The edge has nothing of this name.")
+            raise Problem("not-found", f"The edge has nothing at {request.path[:200]!a}.")
         if request.method != method and (method, request.method) != ("GET", "HEAD"):
             allow = (b"allow", method.encode())
-            raise Problem(405, "method", f"This takes {method}.", [allow])
+            raise Problem("method-not-allowed", f"{request.path!a} takes {method}.", [allow])
         return handler
 
     async def _decide(self, request: Request) -> Answer:
@@ -141,6 +158,15 @@ class App:
         if request.header("if-none-match") == etag.decode():
             return Answer(304, self._script.headers)
         return self._script
+
+    async def _problem(self, request: Request) -> Answer:
+        """What a problem's `type` points to."""
+        name = request.path.removeprefix(PLACE)
+        kind = PROBLEMS.get(name)
+        if kind is None:
+            raise Problem("not-found", f"There is no problem type {name[:80]!a}.")
+        text = f"{kind.title} ({kind.status})\n\n{kind.help}\n"
+        return Answer(200, [(b"content-type", b"text/plain; charset=utf-8")], text.encode())
 
     async def _health(self, request: Request) -> Answer:
         running = self._running_policy()
@@ -176,9 +202,18 @@ class App:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await self.stop()
+        try:
+            await receive()
+            await self.stop()
+        except asyncio.CancelledError:
+            logger.warning("stopped at once; %d records were not sent", len(self.outbox))
+            return
         await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _apologise(request: Request, send: Sender, problem: Problem) -> None:
+    if not send.started:
+        await respond(send, problem_answer(problem), request.method != "HEAD")
 
 
 def _script_answer() -> Answer:

@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from edge.answering import check_json
-from edge.asgi import Answer, Problem, Request, json_answer, set_cookies
+from edge.asgi import Answer, Request, json_answer, set_cookies
 from edge.cookies import state_cookie
 from edge.decision.events import (
     BATCH_LIMIT_BYTES,
@@ -32,7 +32,8 @@ from edge.decision.hashing import is_part
 from edge.decision.host import HostError
 from edge.decision.state import State
 from edge.decision.trust import Trusted
-from edge.home import Home, Refused
+from edge.home import Delivered, Home, Refused
+from edge.problems import Problem
 from edge.receipts import advance, fit, read_receipt
 from edge.settings import Settings
 from edge.visiting import Guest, arrive
@@ -41,6 +42,12 @@ EXPOSURE, CLICK = "shop.proffer.exposure", "shop.proffer.click"
 NAME_LIMIT_BYTES = 256
 RETRY_AFTER_S = 5
 DECISION = re.compile(r"[0-9a-f]{32}", re.ASCII)
+LONE_SURROGATE = re.compile(
+    rb"""\\(?: u(?i:d[89ab][0-9a-f]{2}) \\u(?i:d[c-f][0-9a-f]{2})  # a pair: fine
+             | (?P<lone> u(?i:d[89a-f][0-9a-f]{2}) )
+             | [^u] )""",
+    re.VERBOSE | re.DOTALL,
+)
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 logger = logging.getLogger("edge.beacons")
@@ -60,7 +67,11 @@ class RefusedEvent(Struct, frozen=True):
 
 
 class BeaconAnswer(Struct, frozen=True):
+    """The control plane's counts, and what did not get as far as that."""
+
     accepted: int
+    duplicates: int
+    quarantined: int
     refused: list[RefusedEvent]
 
 
@@ -78,38 +89,48 @@ async def answer_beacon(
     check_json(request)
     seen, refused = sort_out(split(await request.body(BATCH_LIMIT_BYTES)))
     if not seen and refused:
-        raise Problem(400, "no-event", f"No event was good; the first: {refused[0].why}.")
-    if seen:
-        await _pass_on(home, [s.event for s in seen])
+        raise Problem("no-event", f"No event was good; the first: {refused[0].why}.")
+    receipt = await _pass_on(home, [s.event for s in seen])
     guest = arrive(request, settings, home)
     cookies = _advanced(guest, seen, settings, home.now_s(), policy)
-    return json_answer(BeaconAnswer(len(seen), refused), headers=set_cookies(cookies))
+    answer = BeaconAnswer(receipt.accepted, receipt.duplicates, receipt.quarantined, refused)
+    return json_answer(answer, headers=set_cookies(cookies))
 
 
-async def _pass_on(home: Home, events: Sequence[Event]) -> None:
+async def _pass_on(home: Home, events: Sequence[Event]) -> Delivered:
+    if not events:
+        return Delivered(0, 0, 0)
     try:
-        await home.send(msgspec.json.encode(events))
+        return await home.deliver(msgspec.json.encode(events))
     except Refused as error:
         logger.error("the control plane refused a beacon: %s", error)
-        raise Problem(502, "refused", "The control plane refused these events.") from None
+        raise Problem("refused", "The control plane refused these events.") from None
     except HostError as error:
         logger.warning("a beacon could not be passed on: %s", error)
         retry = (b"retry-after", str(RETRY_AFTER_S).encode())
-        raise Problem(503, "unavailable", "Not stored; send it again.", [retry]) from None
+        raise Problem("unavailable", "These events were not stored.", [retry]) from None
 
 
 # --- reading ------------------------------------------------------------------
 
 
 def split(body: bytes) -> list[bytes]:
-    """The events of a batch, unread.  Raises `Problem`."""
+    """The events of a batch, unread.  Raises `Problem`.
+
+    A lone surrogate in one event would make the whole array unreadable, so such escapes
+    become a byte that is no UTF-8: the event that has it is refused, the others pass.
+    """
     try:
-        batch = msgspec.json.decode(body, type=list[msgspec.Raw])
+        batch = msgspec.json.decode(LONE_SURROGATE.sub(_ill_formed, body), type=list[msgspec.Raw])
     except UNREADABLE as error:
-        raise Problem(400, "batch", f"No JSON array of events: {error}") from None
+        raise Problem("batch", f"No JSON array of events: {error}") from None
     if len(batch) > BATCH_LIMIT_EVENTS:
-        raise Problem(413, "too-large", f"{len(batch)} events; at most {BATCH_LIMIT_EVENTS}.")
+        raise Problem("too-large", f"{len(batch)} events; at most {BATCH_LIMIT_EVENTS}.")
     return [bytes(event) for event in batch]
+
+
+def _ill_formed(match: re.Match[bytes]) -> bytes:
+    return b"\xff" if match["lone"] else match[0]
 
 
 def sort_out(batch: Iterable[bytes]) -> tuple[list[Seen], list[RefusedEvent]]:

@@ -23,6 +23,10 @@ class OriginTimeout(OriginFailed):
     """The shop's own server took too long."""
 
 
+class Unaskable(HostError):
+    """The client's request cannot be passed on to the origin; the message says why."""
+
+
 class OriginRequest(Struct, frozen=True):
     """What the origin is asked; `target` is path and query, `body` None for none."""
 
@@ -45,13 +49,31 @@ class OriginResponse(Protocol):
     async def close(self) -> None: ...
 
 
+class Delivered(Struct, frozen=True):
+    """What the control plane did with a batch: counts of events, all of them safe there.
+
+    `duplicates` it had before; `quarantined` do not count until a person mends their cause.
+    """
+
+    accepted: int
+    duplicates: int
+    quarantined: int
+
+
 class Home(Host, Protocol):
     """`send` raises `Refused` when trying again cannot help."""
+
+    async def deliver(self, events: bytes) -> Delivered:
+        """As `send`, and tells what became of them."""
+        ...
 
     def random_bytes(self, count: int) -> bytes:
         """Bytes that nobody can guess."""
         ...
 
     async def ask_origin(self, request: OriginRequest) -> OriginResponse:
-        """Returns with the response's head.  Raises `OriginFailed`; follows no redirects."""
+        """Returns with the response's head; follows no redirects.
+
+        Raises `OriginFailed`, and `Unaskable` for a request that cannot be put to it.
+        """
         ...

@@ -10,13 +10,16 @@ again when they are read; it needs no secrecy, only to be there after a restart.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import httpx
 import msgspec
@@ -24,16 +27,26 @@ import uvicorn
 from msgspec import Struct
 
 from edge.app import App, create_app
-from edge.asgi import Headers, Receive, Scope, Send
+from edge.asgi import Headers, Message, Receive, Scope, Send
 from edge.decision.events import BATCH_TYPE
 from edge.decision.host import HostError, NotFound
-from edge.home import OriginFailed, OriginRequest, OriginTimeout, Refused
+from edge.home import (
+    Delivered,
+    OriginFailed,
+    OriginRequest,
+    OriginTimeout,
+    Refused,
+    Unaskable,
+)
 from edge.local_crypto import verify_ed25519
 from edge.settings import Secrets, Settings
 
 CONTROL_TIMEOUT_S = 10.0
 BUNDLES_KEPT = 8
+GRACE_S = 3
+"""How long open requests may take once the server is told to stop."""
 PATH = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*", re.ASCII)
+BROKE_OFF = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
 AGAIN = {401, 403, 404, 408, 425, 429}
 """4xx that may pass: keys and addresses that somebody is about to put right, and haste."""
 
@@ -104,7 +117,7 @@ class LocalHome:
         self, control_url: str, origin_url: str, data: Path, origin_timeout_s: float = 10.0
     ) -> None:
         self._control_url = control_url.rstrip("/")
-        self._origin = httpx.URL(origin_url.rstrip("/"))
+        self._origin = origin_of(origin_url)
         self._data = data
         self._timeout = httpx.Timeout(origin_timeout_s).as_dict()
         # Below the level of a client, which would keep everybody's cookies in one jar.
@@ -146,9 +159,11 @@ class LocalHome:
         return bytes(body)
 
     async def send(self, events: bytes) -> None:
-        url, headers = f"{self._control_url}/v1/beacons", {"Content-Type": BATCH_TYPE}
+        await self.deliver(events)
+
+    async def deliver(self, events: bytes) -> Delivered:
         try:
-            answer = await self._client.post(url, content=events, headers=headers)
+            answer = await self._post_beacons(events)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise HostError(f"beacons: {describe(error)}") from None
         status = answer.status_code
@@ -156,6 +171,19 @@ class LocalHome:
             raise Refused(f"beacons: the control plane answers {status}: {answer.text[:300]}")
         if not answer.is_success:
             raise HostError(f"beacons: the control plane answers {status}")
+        try:
+            return msgspec.json.decode(answer.content, type=Delivered)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            # Whoever answered this was no control plane; nothing is known to be stored.
+            raise HostError(f"beacons: an answer {status} without counts") from None
+
+    async def _post_beacons(self, events: bytes) -> httpx.Response:
+        url, headers = f"{self._control_url}/v1/beacons", {"Content-Type": BATCH_TYPE}
+        with suppress(*BROKE_OFF):
+            return await self._client.post(url, content=events, headers=headers)
+        # A kept connection may end just when it is used again.  Events are known by name, so
+        # that those which got through count once.
+        return await self._client.post(url, content=events, headers=headers)
 
     # --- files --------------------------------------------------------------
 
@@ -184,19 +212,48 @@ class LocalHome:
 
     async def ask_origin(self, request: OriginRequest) -> LocalOriginResponse:
         prefix = self._origin.raw_path.rstrip(b"/")
+        if prefix and climbs(request.target):
+            raise Unaskable(f"{request.target[:80]!a} has a segment `..`")
         asked = httpx.Request(
             request.method,
-            self._origin.copy_with(raw_path=prefix + request.target),
+            self._origin,
             headers=request.headers,
             content=request.body,
-            extensions={"timeout": self._timeout},
+            # The target's own bytes: a URL would write some of them in another way.
+            extensions={"timeout": self._timeout, "target": prefix + request.target},
         )
+        asked.method = request.method  # as it came, in its own case
         try:
-            return LocalOriginResponse(await self._transport.handle_async_request(asked))
+            response = await self._transport.handle_async_request(asked)
+        except httpx.LocalProtocolError as error:
+            raise Unaskable(describe(error)) from None
         except httpx.TimeoutException as error:
             raise OriginTimeout(describe(error)) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise OriginFailed(describe(error)) from None
+        if response.status_code < 200:
+            await response.aclose()
+            raise OriginFailed(f"it answers {response.status_code}, which nobody asked for")
+        return LocalOriginResponse(response)
+
+
+def climbs(target: bytes) -> bool:
+    """Whether a server, however it reads separators and escapes, may find `..` in the path."""
+    return b".." in re.split(rb"[/\\]", unquote_to_bytes(target.partition(b"?")[0]))
+
+
+def origin_of(url: str) -> httpx.URL:
+    """Raises `SettingsError` unless this is the address of a server, or of a folder there."""
+    try:
+        origin = httpx.URL(url.rstrip("/"))
+        host = urlsplit(url).hostname
+    except (httpx.InvalidURL, ValueError) as error:
+        raise SettingsError(f"origin_url {url!r} is no address: {error}") from None
+    if origin.scheme not in ("http", "https") or not host:
+        raise SettingsError(f"origin_url {url!r} must begin with http:// or https:// and a host")
+    if origin.query or origin.fragment or origin.userinfo:
+        raise SettingsError(f"origin_url {url!r} must have no user, query or fragment")
+    return origin
 
 
 class LocalOriginResponse:
@@ -244,19 +301,40 @@ def prune(folder: Path, keep: int) -> None:
 # --- running ------------------------------------------------------------------
 
 
+LAST_WORDS = ("lifespan.shutdown.complete", "lifespan.startup.failed")
+
+
 class LocalApp:
     """The app with its home, which ends when the app does."""
 
     def __init__(self, app: App, home: LocalHome) -> None:
         self.app = app
         self.home = home
+        logging.getLogger("uvicorn.error").addFilter(told_by_us)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            return await self.app(scope, receive, send)
+        last: list[Message] = []
+
+        async def hold(message: Message) -> None:
+            # After the last word the server ends the loop, whatever still runs.
+            if message["type"] in LAST_WORDS:
+                last.append(message)
+            else:
+                await send(message)
+
         try:
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, hold)
         finally:
-            if scope["type"] == "lifespan":
-                await self.home.close()
+            await self.home.close()
+        for message in last:
+            await send(message)
+
+
+def told_by_us(record: logging.LogRecord) -> bool:
+    """A filter: uvicorn need not say again that an answer broke off."""
+    return "without completing response" not in record.msg
 
 
 def create_local_app(settings: EdgeSettings) -> LocalApp:
@@ -286,12 +364,15 @@ def _path(kind: type, value: Any) -> Any:
 
 def server_config(settings: EdgeSettings, host: str, port: int, **more: Any) -> uvicorn.Config:
     """uvicorn, adding no headers of its own: the origin's go through as they came."""
+    options: dict[str, Any] = {"timeout_graceful_shutdown": GRACE_S} | more
     return uvicorn.Config(
         create_local_app(settings), host=host, port=port, lifespan="on",
-        server_header=False, date_header=False, proxy_headers=False, **more,
+        server_header=False, date_header=False, proxy_headers=False, **options,
     )  # fmt: skip
 
 
 def serve(settings: EdgeSettings, host: str = "127.0.0.1", port: int = 8800) -> None:
-    """Run until Ctrl-C.  Raises `SettingsError`."""
-    uvicorn.Server(server_config(settings, host, port)).run()
+    """Run until Ctrl-C, which ends it well.  Raises `SettingsError`."""
+    server = uvicorn.Server(server_config(settings, host, port))
+    with suppress(KeyboardInterrupt):
+        server.run()

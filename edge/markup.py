@@ -6,9 +6,16 @@ raw text of a script is no tag.  It never holds bytes; it only moves a position 
 a buffer that its owner keeps, and may be called again when there is more.  Where it
 stands is a function of the bytes it has seen, however they were cut into chunks.
 
-Simplified: what a tree builder would know (tables, templates, foster parents) is not
-known here, and inside SVG and MathML only self-closing raw elements and CDATA are
-told apart.  Where we err, a slot is left as it is.
+What a tree builder would know (tables, foster parents) is not known here, save where
+it decides how the bytes behind it are read:
+
+* Inside SVG and MathML no element is raw text and `<x/>` has no content.  The open
+  elements there are kept track of (`Foreign`), and nothing in them is a slot.
+* A `<select>`, and a template's column group, ignore elements that would be raw text
+  elsewhere, and browsers differ about it.
+
+Where that is too hard to tell, the lexer gives up: it finds nothing more, and the rest
+of the page stays as it came.  It never takes for a slot what a browser does not.
 """
 
 from __future__ import annotations
@@ -19,13 +26,19 @@ from enum import Enum, auto
 
 from msgspec import Struct
 
+from edge.foreign import Foreign
+
 SLOT = b"proffer-slot"
 SPACES = b"\t\n\f\r "
 FOREIGN = (b"svg", b"math")
+SPECIAL = (b"select", b"template", b"col", b"frameset")
+"""Elements in which, or after which, raw text may be ignored."""
 RAW = {b"script", b"style", b"textarea", b"title", b"xmp", b"iframe", b"noembed", b"noframes"}
 RAW |= {b"noscript"}  # browsers with scripts read it as text
-NAME_LIMIT = max(len(name) for name in (*RAW, SLOT, b"plaintext"))
+NAME_LIMIT = 32
+"""No name that matters is longer; within SVG and MathML the lexer gives up beyond it."""
 
+TEXT = re.compile(rb"[^<]+")
 TAG_NAME = re.compile(rb"[^\t\n\f\r />]*")
 NAME_END = re.compile(rb"[\t\n\f\r />=]")
 VALUE_END = re.compile(rb"[\t\n\f\r >]")
@@ -49,7 +62,7 @@ EVERYDAY = re.compile(
         )*+
         [\t\n\f\r\x20]*+ /? >
     )++"""
-    % b"|".join(sorted({SLOT, *FOREIGN, *RAW, b"plaintext"})),
+    % b"|".join(sorted({SLOT, *FOREIGN, *SPECIAL, *RAW, b"plaintext"})),
     re.VERBOSE,
 )
 SCRIPT = (
@@ -86,7 +99,9 @@ class Lexer:
         self._name = b""
         self._closing = False
         self._slash = False
-        self._foreign = 0
+        self._foreign = Foreign()
+        self._selecting = False
+        self._templates = 0
         self._depth = 0
 
     def advance(self, data: bytearray, stop: int) -> Found | None:
@@ -98,10 +113,19 @@ class Lexer:
                 return found
         return None
 
+    def give_up(self) -> None:
+        """Find nothing from here on."""
+        self._mode = self._rest
+
+    @property
+    def gave_up(self) -> bool:
+        return self._mode == self._rest
+
     # --- text and what begins with "<" --------------------------------------
 
     def _text(self, data: bytearray, stop: int) -> Found | None:
-        if everyday := EVERYDAY.match(data, self.at, stop):
+        pattern = TEXT if self._foreign.open else EVERYDAY
+        if everyday := pattern.match(data, self.at, stop):
             self.at = everyday.end()
         return self._less_than(data, stop) if self.at < stop else None
 
@@ -120,7 +144,7 @@ class Lexer:
     def _declaration(self, head: bytes) -> None:
         if head.startswith(b"<!--"):
             self._go(4, self._comment_start)
-        elif self._foreign and b"<![CDATA[".startswith(head[:9]):
+        elif self._foreign.open and b"<![CDATA[".startswith(head[:9]):
             if len(head) == 9:
                 self._go(9, self._cdata)
         elif not b"<!--".startswith(head):
@@ -136,9 +160,21 @@ class Lexer:
         self._name = bytes(data[begin:end]).lower()
         start, self.at, self._slash = self.at, end, False
         self._mode = self._in_name
-        if self._name != SLOT:
+        if self._foreign.open:
+            self._in_foreign()
+        elif self._name == SLOT and self._selecting:
+            self.give_up()
+        if self._name != SLOT or self._foreign.open or self.gave_up:
             return None
         return Found(What.END if self._closing else What.START, start)
+
+    def _in_foreign(self) -> None:
+        """What a tag means within SVG or MathML, as far as its name tells."""
+        known = len(self._name) <= NAME_LIMIT and (
+            self._foreign.end(self._name) if self._closing else self._foreign.begin(self._name)
+        )
+        if not known:
+            self.give_up()
 
     # --- inside a tag -------------------------------------------------------
 
@@ -197,19 +233,43 @@ class Lexer:
 
     def _tag_ends(self) -> Found | None:
         self._mode = self._after_tag()
-        if self._name != SLOT:
+        if self._name != SLOT or self._foreign.open:
             return None
         return Found(What.ENDED if self._closing else What.STARTED, self.at)
 
     def _after_tag(self) -> Mode:
-        if self._name in FOREIGN and not (self._slash and not self._closing):
-            self._foreign = max(0, self._foreign + (-1 if self._closing else 1))
-        if self._closing or (self._slash and self._foreign):
+        if self._foreign.open or (self._name in FOREIGN and not self._closing):
+            return self._after_foreign_tag()
+        if self._name in SPECIAL:
+            return self._after_special_tag()
+        if self._closing:
             return self._text
         if self._name == b"plaintext":
-            return self._plaintext
+            return self._rest
         self._depth = 0
-        return self._raw if self._name in RAW else self._text
+        if self._name in RAW:
+            return self._rest if self._selecting and self._name != b"script" else self._raw
+        return self._text
+
+    def _after_foreign_tag(self) -> Mode:
+        if self._selecting:
+            return self._rest
+        if not self._closing and not self._slash and not self._foreign.enter(self._name):
+            return self._rest
+        return self._text
+
+    def _after_special_tag(self) -> Mode:
+        name = self._name
+        if name == b"select":
+            self._selecting = not self._closing
+        elif name == b"template":
+            self._templates = max(0, self._templates + (-1 if self._closing else 1))
+        unsure = (
+            name == b"frameset"
+            or (name == b"template" and self._selecting)
+            or (name == b"col" and self._templates > 0)
+        )
+        return self._rest if unsure and not self._closing else self._text
 
     # --- text without tags --------------------------------------------------
 
@@ -235,7 +295,7 @@ class Lexer:
         self.at = match.start() + 2 if mark == b"<!--" else match.end()
         return True
 
-    def _plaintext(self, data: bytearray, stop: int) -> Found | None:
+    def _rest(self, data: bytearray, stop: int) -> Found | None:
         self.at = stop
         return None
 

@@ -23,6 +23,8 @@ from msgspec import Struct
 from edge.markup import SLOT, Found, Lexer, What
 
 SLOT_LIMIT_BYTES = 64 << 10
+ESCAPE = b"\x1b"
+"""Begins ISO-2022-JP, in which the bytes of `<` may mean other things: the rest stays."""
 
 
 class Filling(Struct, frozen=True):
@@ -56,10 +58,20 @@ class Rewriter:
         self._slot: _Slot | None = None
 
     def feed(self, chunk: bytes) -> bytes:
+        plain, escape, rest = chunk.partition(ESCAPE)
+        out = self._read(plain)
+        if escape:
+            self._lexer.give_up()
+            out += self._read(escape + rest)
+        return out
+
+    def _read(self, chunk: bytes) -> bytes:
         self._held += chunk
         out = bytearray()
         while self._step(out):
             pass
+        if self._lexer.gave_up:
+            self._slot = None
         if self._slot is None:
             out += self._cut(self._lexer.at)
         return bytes(out)

@@ -24,7 +24,6 @@ from edge.asgi import (
     NO_STORE,
     Answer,
     Headers,
-    Problem,
     Request,
     Send,
     problem_answer,
@@ -34,8 +33,16 @@ from edge.asgi import (
 )
 from edge.deciding import Desk, no_decision
 from edge.decision.trust import Trusted
-from edge.home import Home, OriginFailed, OriginRequest, OriginResponse, OriginTimeout
+from edge.home import (
+    Home,
+    OriginFailed,
+    OriginRequest,
+    OriginResponse,
+    OriginTimeout,
+    Unaskable,
+)
 from edge.pages import Rewriter
+from edge.problems import Problem
 from edge.rendering import script_element
 from edge.settings import Settings
 from edge.slots import PageSlots
@@ -47,11 +54,12 @@ HOP_BY_HOP = {
     b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization",
     b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"expect",
 }  # fmt: skip
-ASKED_PLAIN = {b"accept-encoding", b"if-none-match", b"if-modified-since", b"if-range", b"range"}
-NOT_WITH_COOKIES = {b"cache-control", b"expires"}
+FORWARDED = {b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"}
+ASKED_WHOLE = {b"if-none-match", b"if-modified-since", b"if-range", b"range"}
+NOT_WITH_COOKIES = {b"cache-control", b"expires", b"surrogate-control", b"x-accel-expires"}
 NOT_OF_FILLED = NOT_WITH_COOKIES | {
     b"etag", b"last-modified", b"content-length", b"accept-ranges",
-    b"content-md5", b"digest", b"repr-digest", b"content-digest",
+    b"content-md5", b"digest", b"repr-digest", b"content-digest", b"age",
 }  # fmt: skip
 WITHOUT_BODY = {204, 205, 304}
 ASCII_BASED = ("utf-8", "utf8", "us-ascii", "ascii", "iso-8859-", "latin1", "windows-125")
@@ -70,10 +78,15 @@ class PageProxy:
         self._desk = desk
 
     async def serve(self, request: Request, send: Send, policy: Trusted | None) -> None:
-        """Answer from the origin.  Raises `OriginFailed` when it breaks off in the middle."""
+        """Answer from the origin.
+
+        Raises `Problem` 400, and `OriginFailed` when it breaks off in the middle.
+        """
         guest = arrive(request, self._settings, self._home)
         try:
             response = await self._home.ask_origin(self._origin_request(request, guest, policy))
+        except Unaskable as error:
+            raise Problem("malformed-request", f"It cannot be passed on: {error}.") from None
         except OriginFailed as error:
             await respond(send, _sorry(request, error), request.method != "HEAD")
             return
@@ -113,9 +126,10 @@ class PageProxy:
     def _origin_request(
         self, request: Request, guest: Guest, policy: Trusted | None
     ) -> OriginRequest:
-        headers = [(k, v) for k, v in end_to_end(request.headers) if not k.startswith(b"proffer-")]
+        headers = [(k, v) for k, v in end_to_end(request.headers) if not is_ours(k)]
         if policy is not None and b"text/html" in header_of(headers, b"accept").encode():
-            headers = [(k, v) for k, v in headers if k not in ASKED_PLAIN]
+            whole = ASKED_WHOLE if request.method in ("GET", "HEAD") else set[bytes]()
+            headers = [(k, v) for k, v in headers if k not in {b"accept-encoding", *whole}]
             headers.append((b"accept-encoding", b"identity"))
         headers = forwarded(request, headers)
         consent = settle_consent([guest.consent], self._settings.default_consent)
@@ -135,6 +149,8 @@ class _Plan(Struct):
             return headers
         dropped = NOT_OF_FILLED if self.rewriter else NOT_WITH_COOKIES
         kept = [(name, value) for name, value in headers if name not in dropped]
+        # RFC 9213: to some caches these say more than Cache-Control.
+        kept = [(name, value) for name, value in kept if not name.endswith(b"cdn-cache-control")]
         return [*kept, NO_STORE, *set_cookies(self.cookies)]
 
 
@@ -146,14 +162,23 @@ def end_to_end(headers: Headers) -> Headers:
     named = header_of(headers, b"connection").lower().split(",")
     hop = HOP_BY_HOP | {name.strip().encode("latin-1") for name in named}
     lower = [(name.lower(), value) for name, value in headers]
+    if any(name == b"transfer-encoding" for name, _ in lower):
+        hop.add(b"content-length")  # which it overrides
     return [(name, value) for name, value in lower if name not in hop]
+
+
+def is_ours(name: bytes) -> bool:
+    """Whether only the edge may say this.
+
+    With `_` too: what hands headers on as variables (CGI, WSGI) cannot tell it from `-`.
+    """
+    return name.replace(b"_", b"-").startswith(b"proffer-")
 
 
 def forwarded(request: Request, headers: Headers) -> Headers:
     """With who asked, for what host, and how."""
-    kept = [(k, v) for k, v in headers if k not in (b"x-forwarded-host", b"x-forwarded-proto")]
-    chain = header_of(kept, b"x-forwarded-for")
-    kept = [(k, v) for k, v in kept if k != b"x-forwarded-for"]
+    chain = header_of(headers, b"x-forwarded-for")
+    kept = [(k, v) for k, v in headers if k.replace(b"_", b"-") not in FORWARDED]
     chain = f"{chain}, {request.client}" if chain else request.client
     return [
         *kept,
@@ -193,8 +218,13 @@ def _take(headers: Headers, name: bytes) -> str:
 
 
 async def _rewritten(chunks: AsyncIterator[bytes], rewriter: Rewriter) -> AsyncIterator[bytes]:
-    async for chunk in chunks:
-        yield rewriter.feed(chunk)
+    """An origin that breaks off takes nothing with it that it had sent."""
+    try:
+        async for chunk in chunks:
+            yield rewriter.feed(chunk)
+    except OriginFailed:
+        yield rewriter.close()
+        raise
     yield rewriter.close()
 
 
@@ -223,12 +253,11 @@ def _sorry(request: Request, error: OriginFailed) -> Answer:
     late = isinstance(error, OriginTimeout)
     logger.error("the origin failed: %s", error)
     problem = Problem(
-        504 if late else 502,
         "origin-timeout" if late else "origin-unreachable",
         "The shop took too long to answer." if late else "The shop cannot be reached just now.",
     )
     if "text/html" not in request.header("accept"):
         return problem_answer(problem)
-    page = SORRY.format(title=problem.code, detail=f"{problem.detail} Please try again.")
+    page = SORRY.format(title=problem.kind.title, detail=f"{problem.detail} Please try again.")
     headers = [(b"content-type", b"text/html; charset=utf-8"), NO_STORE]
     return Answer(problem.status, headers, page.encode())

@@ -27,11 +27,11 @@ from typing import Literal
 
 from msgspec import Struct
 
-from edge.asgi import Problem
 from edge.decision import tables as t
 from edge.decision.bundle import Bundle
 from edge.decision.jws import from_base64url
 from edge.decision.request_json import Json, read_json
+from edge.problems import Problem
 
 SESSION_LABEL = b"proffer-session."
 CONTEXT_FIELDS = {"attributes", "customer", "consent", "locale"}
@@ -94,7 +94,7 @@ def read_session(shop_key: str, token: Json, visitor: str, now_s: int) -> Vouche
         _check_session(said, visitor, now_s)
         return _vouched(said, SESSION_FIELDS)
     except ValueError as error:
-        raise Problem(400, "session", f"session: {error}") from None
+        raise Problem("session", f"session: {error}") from None
 
 
 def _unseal_session(shop_key: str, token: Json) -> dict[str, Json]:
@@ -162,8 +162,13 @@ def admit(
             if not why:
                 believed[name] = value
             elif speaker != "edge":
-                ignored.append(Ignored(name, why))
+                ignored.append(Ignored(readable(name), why))
     return believed, tuple(ignored)
+
+
+def readable(name: str) -> str:
+    """The name, with U+FFFD for what no text in UTF-8 can hold."""
+    return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in name)
 
 
 def _objection(bundle: Bundle, consent: str, speaker: Speaker, name: str) -> str:

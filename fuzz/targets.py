@@ -23,6 +23,7 @@ from edge.decision.request_json import Json, encode_fields, encode_request
 from policy_compiler.compiling import compile_catalog, compile_source
 from policy_compiler.diagnostics import CatalogRefused
 from policy_compiler.source import read_catalog
+from tests.support.trees import seen_split, seen_whole
 
 ROOT = Path(__file__).parents[1]
 POCKET = ROOT / "tests" / "support" / "pocket.yaml"
@@ -50,13 +51,17 @@ def bundle(data: bytes) -> str:
 
 
 # Invariant: whatever a catalog's file holds, reading it gives a Source with a catalog or with
-# an error; what it gives compiles to bundles that decide, or is refused with an error.
+# an error, and the same tree item by item as in one piece; what it gives compiles to bundles
+# that decide, or is refused with an error.
 def catalog(data: bytes) -> str:
     file = _scratch()
     file.write_bytes(data)
     source = read_catalog(file)
     errors = [found for found in source.diagnostics if found.severity == "error"]
     assert (source.catalog is None) == bool(errors)
+    for text in source.texts.values():
+        split = seen_split(text)
+        assert split is None or split == seen_whole(text)
     try:
         for projection in ("edge", "browser"):
             _decides(compile_source(source, projection=projection).bundle)

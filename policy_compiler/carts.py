@@ -43,6 +43,8 @@ STEPS_MAX = 4096
 """Halvings before a threshold is given up."""
 CLAIM_STEPS_MAX = 512
 """Halvings before nothing is claimed of a guardrail."""
+PROBE_SHIFTS = (10, 8, 12, 6, 14, 4)
+"""Of a range's width, from its low end: a cap binds at carts far below the largest."""
 PROBES = 16
 """Order values of every range that are tried first: mostly two of them already disagree."""
 
@@ -346,5 +348,6 @@ def _probes(carts: Carts) -> Iterator[int]:
     for low, high in carts.spans:
         yield low
         yield high
+        yield from (low + (high - low >> shift) for shift in PROBE_SHIFTS)
         yield from (low + (high - low) * part // PROBES for part in range(1, PROBES))
         yield from (value for value in range(low + 1, min(low + PROBES, high)))

@@ -23,17 +23,21 @@ from msgspec import Struct
 from edge.decision import tables as t
 from edge.decision.bundle import Bundle, open_bundle
 from edge.decision.errors import BundleError
+from policy_compiler.cache import Cache
 from policy_compiler.catalog import Catalog
 from policy_compiler.check import check_catalog
 from policy_compiler.diagnostics import CatalogRefused, Diagnostic, Place, errors_of, in_order, make
 from policy_compiler.emit import emit
+from policy_compiler.lower import RuleTooWide
 from policy_compiler.plan import OfferTooWide, Plan, Tiers, plan_of
+from policy_compiler.progress import SILENT, Progress
 from policy_compiler.projecting import LeftOut, project
 from policy_compiler.proving import prove, prove_bounds, prove_target
 from policy_compiler.rules import CheckedRules, check_rules
 from policy_compiler.slicing import cut, pages_of
 from policy_compiler.source import Source, read_catalog
 from policy_compiler.weigh import Weights, weigh
+from policy_compiler.widths import told
 
 PROJECTIONS = {"edge": t.EDGE_PROJECTION, "browser": t.BROWSER_PROJECTION}
 
@@ -53,10 +57,27 @@ class Compiled(Struct, frozen=True, kw_only=True):
 
 
 def compile_catalog(
-    folder: Path, *, weights: Weights | None = None, projection: str = "edge"
+    folder: Path,
+    *,
+    weights: Weights | None = None,
+    projection: str = "edge",
+    slice: str | None = None,
+    cache: Cache | None = None,
+    progress: Progress = SILENT,
 ) -> Compiled:
-    """Compile a catalog's folder.  Raises `CatalogRefused` with every diagnostic."""
-    return compile_source(read_catalog(folder), weights=weights, projection=projection)
+    """Compile a catalog's folder.  Raises `CatalogRefused` with every diagnostic.
+
+    `cache` spares reading and checking what an earlier compile has seen (`cache.py`).
+    """
+    source = read_catalog(folder, cache=cache, progress=progress)
+    return compile_source(
+        source,
+        weights=weights,
+        projection=projection,
+        slice=slice,
+        cache=cache,
+        progress=progress,
+    )
 
 
 def compile_slices(folder: Path, *, weights: Weights | None = None) -> dict[str, Compiled]:
@@ -77,13 +98,18 @@ def compile_source(
     weights: Weights | None = None,
     projection: str = "edge",
     slice: str | None = None,
+    cache: Cache | None = None,
+    progress: Progress = SILENT,
 ) -> Compiled:
     """The same, for files that were read already.
 
     `slice` names a part of the browser's projection (`slicing.py`); without one it holds
     all pages.  Raises `UnknownSlice`.
     """
-    rules = check_rules(source)
+    rules = check_rules(source, cache=cache, progress=progress)
+    if cache is not None:
+        cache.save()
+    progress.stage("checking")
     found = [*source.diagnostics, *rules.diagnostics, *check_catalog(source, rules)]
     if source.catalog is None or errors_of(found):
         raise CatalogRefused(found)
@@ -96,11 +122,14 @@ def compile_source(
         projected = project(catalog if slice is None else cut(catalog, slice), tiers, rules.derived)
         catalog, tiers = projected.catalog, projected.tiers
         found += [_edge_only(source, out) for out in projected.left_out]
+    progress.stage("lowering")
     plan = _plan(source, catalog, rules, tiers, found)
+    progress.stage("proving")
     found += prove_bounds(source, plan)
     if errors_of(found):
         raise CatalogRefused(found)
     found += prove(source, plan)
+    progress.stage("emitting")
     data, bundle = _emit(source, plan, PROJECTIONS[projection], found)
     found += prove_target(source, bundle, data, projection)
     if errors_of(found):
@@ -118,9 +147,17 @@ def _plan(
     try:
         return plan_of(catalog, rules.derived, tiers)
     except OfferTooWide as error:
-        place, path = _place(source, error.offer)
-        too_wide = make("P401", place, path, str(error))
-        raise CatalogRefused([*found, too_wide]) from error
+        too_wide = [_too_wide(source, each, tiers[each], why) for each, why in error.all.items()]
+        raise CatalogRefused([*found, *too_wide]) from error
+
+
+def _too_wide(source: Source, offer: str, tiers: Tiers, error: RuleTooWide) -> Diagnostic:
+    width = told(offer, tiers, error)
+    spoken = "" if width.tier == "daypart" else width.tier
+    place, path = _place(source, offer, spoken)
+    if spoken:
+        place = source.position_in(path, width.start)
+    return make("P401", place, path, width.message, help=width.help)
 
 
 def _emit(

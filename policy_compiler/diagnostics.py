@@ -137,25 +137,29 @@ def as_json(diagnostics: Iterable[Diagnostic]) -> bytes:
 def render_all(diagnostics: Iterable[Diagnostic], texts: Mapping[str, str]) -> str:
     """Every diagnostic with its excerpt, then the counts.  `texts`: file -> its text."""
     found = in_order(diagnostics)
-    shown = [render(each, texts.get(each.file)) for each in found]
+    lines = {file: texts[file].split("\n") for file in {e.file for e in found} & texts.keys()}
+    shown = [_rendered(each, lines.get(each.file, [])) for each in found]
     return "\n\n".join([*shown, summary(found)])
 
 
 def render(found: Diagnostic, text: str | None = None) -> str:
     """Plain text of one diagnostic, with the source line and a caret when the text is given."""
+    return _rendered(found, (text or "").split("\n"))
+
+
+def _rendered(found: Diagnostic, text_lines: list[str]) -> str:
     where = f"{found.file}:{found.line}:{found.column}" + (f" ({found.path})" if found.path else "")
     lines = [
         f"{found.severity}[{found.code}]: {_one_line(found.message)}",
         f"  --> {where}",
-        *_excerpt(found, text),
+        *_excerpt(found, text_lines),
         f"  cause: {_one_line(found.cause)}",
         f"  help: {_one_line(found.help)}",
     ]
     return "\n".join(lines)
 
 
-def _excerpt(found: Diagnostic, text: str | None) -> list[str]:
-    lines = (text or "").split("\n")
+def _excerpt(found: Diagnostic, lines: list[str]) -> list[str]:
     if not 1 <= found.line <= len(lines) or not lines[found.line - 1].strip():
         return []
     line = _printable(lines[found.line - 1])

@@ -42,14 +42,26 @@ from policy_compiler.vocabulary import Cells
 CLAUSE_LIMIT = 64
 
 
-class RuleTooWide(Exception):
-    """A rule needs more than `CLAUSE_LIMIT` clauses; `part` is the text that multiplies."""
+class Factor(Struct, frozen=True):
+    """A part of a rule, and how many clauses it has alone."""
 
-    def __init__(self, part: str, count: int) -> None:
+    node: Node
+    clauses: int
+
+
+class RuleTooWide(Exception):
+    """A rule needs more than `CLAUSE_LIMIT` clauses; `node` is the part that multiplies.
+
+    `factors` are its parts with alternatives, `count` the clauses when it was given up.
+    """
+
+    def __init__(self, node: Node, count: int, factors: tuple[Factor, ...] = ()) -> None:
         super().__init__(
-            f"{part!r} multiplies the rule to {count} clauses, more than {CLAUSE_LIMIT}"
+            f"{node.text!r} multiplies the rule to {count} clauses, more than {CLAUSE_LIMIT}"
         )
-        self.part = part
+        self.node = node
+        self.count = count
+        self.factors = factors
 
 
 class Literal(Struct, frozen=True, order=True):
@@ -85,7 +97,7 @@ def _lower(node: Node, negated: bool, cells: Mapping[str, Cells]) -> Clauses:
         case And() | Or():
             parts = [_lower(part, negated, cells) for part in node.parts]
             if isinstance(node, And) != negated:
-                return _conjoin(parts, node, cells)
+                return _conjoin(parts, node, node.parts, cells)
             return _disjoin(parts, node)
         case Conditional():
             return _lower_conditional(node, negated, cells)
@@ -97,26 +109,37 @@ def _lower(node: Node, negated: bool, cells: Mapping[str, Cells]) -> Clauses:
 def _lower_conditional(node: Conditional, negated: bool, cells: Mapping[str, Cells]) -> Clauses:
     then = [_lower(node.test, False, cells), _lower(node.then, negated, cells)]
     otherwise = [_lower(node.test, True, cells), _lower(node.otherwise, negated, cells)]
-    return _absorb(_conjoin(then, node, cells) + _conjoin(otherwise, node, cells))
+    return _absorb(
+        _conjoin(then, node, (node.test, node.then), cells)
+        + _conjoin(otherwise, node, (node.test, node.otherwise), cells)
+    )
 
 
 def _disjoin(parts: list[Clauses], node: Node) -> Clauses:
     union = _absorb([clause for part in parts for clause in part])
     if len(union) > CLAUSE_LIMIT:
-        raise RuleTooWide(node.text, len(union))
+        raise RuleTooWide(node, len(union))
     return union
 
 
-def _conjoin(parts: list[Clauses], node: Node, cells: Mapping[str, Cells]) -> Clauses:
+def _conjoin(
+    parts: list[Clauses], node: Node, nodes: tuple[Node, ...], cells: Mapping[str, Cells]
+) -> Clauses:
+    """`nodes`: what the parts were lowered from."""
     product = ALWAYS
     for part in parts:
         if len(product) * len(part) > CLAUSE_LIMIT * CLAUSE_LIMIT:
-            raise RuleTooWide(node.text, len(product) * len(part))
+            raise RuleTooWide(node, len(product) * len(part), _factors(parts, nodes))
         merged = [merge(a, b, cells) for a in product for b in part]
         product = _absorb([clause for clause in merged if clause is not None])
         if len(product) > CLAUSE_LIMIT:
-            raise RuleTooWide(node.text, len(product))
+            raise RuleTooWide(node, len(product), _factors(parts, nodes))
     return product
+
+
+def _factors(parts: list[Clauses], nodes: tuple[Node, ...]) -> tuple[Factor, ...]:
+    pairs = zip(nodes, parts, strict=True)
+    return tuple(Factor(node, len(part)) for node, part in pairs if len(part) > 1)
 
 
 def leaf(

@@ -37,11 +37,12 @@ class Tiers(Struct, frozen=True):
 
 
 class OfferTooWide(Exception):
-    """The rule of `offer` needs too many clauses; the text names the part to blame."""
+    """The rule of `offer` needs too many clauses; `all` are the offers of which that is true."""
 
-    def __init__(self, offer: str, cause: RuleTooWide) -> None:
-        super().__init__(f"The rule of `{offer}` is too wide: {cause}.")
-        self.offer = offer
+    def __init__(self, all: dict[str, RuleTooWide]) -> None:
+        self.all = all
+        self.offer = next(iter(all))
+        super().__init__(f"The rule of `{self.offer}` is too wide: {all[self.offer]}.")
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -67,6 +68,7 @@ def plan_of(catalog: Catalog, derived: Mapping[str, Attribute], tiers: Mapping[s
     _mention_everything(catalog, vocabulary, offers, parts, models)
     attributes = {name: known[name] for name in _used(vocabulary, known)}
     cells = {name: vocabulary.cells_of(name) for name in attributes}
+    clauses = _lowered(offers, parts, cells)
     names = [f"{offer.id}/{rung.id}" for offer in offers for rung in offer.rungs]
     return Plan(
         catalog=catalog,
@@ -75,17 +77,25 @@ def plan_of(catalog: Catalog, derived: Mapping[str, Attribute], tiers: Mapping[s
         offers=offers,
         arms={"none": 0} | {name: arm for arm, name in enumerate(names, 1)},
         tiers=parts,
-        clauses={offer.id: _lowered(offer.id, parts[offer.id], cells) for offer in offers},
+        clauses=clauses,
         placements=placements,
         models=models,
     )
 
 
-def _lowered(offer: str, tiers: Tiers, cells: Mapping[str, Cells]) -> Clauses:
-    try:
-        return lower(tiers.whole(), cells)
-    except RuleTooWide as error:
-        raise OfferTooWide(offer, error) from error
+def _lowered(
+    offers: tuple[Offer, ...], tiers: Mapping[str, Tiers], cells: Mapping[str, Cells]
+) -> dict[str, Clauses]:
+    clauses: dict[str, Clauses] = {}
+    too_wide: dict[str, RuleTooWide] = {}
+    for offer in offers:
+        try:
+            clauses[offer.id] = lower(tiers[offer.id].whole(), cells)
+        except RuleTooWide as error:
+            too_wide[offer.id] = error
+    if too_wide:
+        raise OfferTooWide(too_wide)
+    return clauses
 
 
 def _models(

@@ -10,25 +10,31 @@ In order, for each text:
 
 Named rules come first, those that others use before their users; a broken one
 silently breaks its users, since its own diagnostic says all there is to say.
-Equal texts are checked once, and their findings placed at each of them.
+Equal texts are checked once, and their findings placed at each of them.  With a cache,
+so are those that an earlier compile checked against the same attributes and named rules.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 
+import msgspec
 from msgspec import Struct
 
 from .builder import Builder
+from .cache import Cache
 from .catalog import Attribute
 from .cel import CelLibrary, Checked, Complaint, TooDeep
 from .complaints import Explainer
 from .conversion import step
 from .diagnostics import Diagnostic, in_order, make
 from .operands import Finding, NamedRule, Scope
+from .progress import SILENT, Progress
 from .source import RULE_FIELDS, Source
-from .tree import Node, leaves_and_depth
+from .tree import Node, attributes_of, leaves_and_depth
 from .words import DEPTH_MAX, Words, too_deep
 
 TEXT_SIZE_MAX_BYTES = 15_000
@@ -58,9 +64,21 @@ class Outcome(Struct, frozen=True):
     found: tuple[Finding, ...] = ()
 
 
-def check_rules(source: Source) -> CheckedRules:
+class KnownRule(Struct, frozen=True, array_like=True):
+    """What the cache keeps of a rule without findings: its tree, and what it derives."""
+
+    node: Node
+    derived: dict[str, Attribute]
+
+
+_decode_rule = msgspec.msgpack.Decoder(KnownRule).decode
+
+
+def check_rules(
+    source: Source, *, cache: Cache | None = None, progress: Progress = SILENT
+) -> CheckedRules:
     """Check every rule of the source, those of offers that did not convert included."""
-    checking = _Checking(source)
+    checking = _Checking(source, cache, progress)
     if not source.unreadable:
         checking.named_rules()
         checking.offer_rules()
@@ -70,8 +88,10 @@ def check_rules(source: Source) -> CheckedRules:
 
 
 class _Checking:
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, cache: Cache | None, progress: Progress) -> None:
         self.source = source
+        self.cache = cache
+        self.progress = progress
         self.attributes: Mapping[str, Attribute] = source.parts.attributes
         self.rule_names = source.named.get("rules", frozenset())
         self.library = CelLibrary(self.attributes, source.parts.rules)
@@ -94,9 +114,36 @@ class _Checking:
                 self.named[name] = NamedRule(node, leaves_and_depth(node)[0])
 
     def offer_rules(self) -> None:
-        for path, text in self.source.rule_texts.items():
-            if path.startswith("offers["):
-                self.trees[path] = self._check(path, text)
+        texts = {p: t for p, t in self.source.rule_texts.items() if p.startswith("offers[")}
+        context = self._context() if self.cache else b""
+        self.progress.stage("rules", len(texts))
+        for path, text in texts.items():
+            if self.cache and text not in self.outcomes:
+                self.outcomes[text] = self._remembered(self.cache, context, text)
+            self.trees[path] = self._check(path, text)
+            self.progress.advance()
+
+    def _context(self) -> bytes:
+        """Digest of all that a rule's tree depends on besides its text."""
+        named = {name: rule.node for name, rule in sorted(self.named.items())}
+        scope = (sorted(self.attributes.items()), sorted(self.rule_names), named)
+        return hashlib.sha256(msgspec.msgpack.encode(scope)).digest()
+
+    def _remembered(self, cache: Cache, context: bytes, text: str) -> Outcome:
+        key = cache.key("rule", context, text)
+        known = cache.get(key, _decode_rule)
+        if known is not None:
+            self.derived.update(known.derived)
+            return Outcome(known.node)
+        outcome = self._outcome(text)
+        if outcome.node is not None and not outcome.found:
+            used = attributes_of(outcome.node)
+            known = KnownRule(outcome.node, {n: a for n, a in self.derived.items() if n in used})
+            with suppress(msgspec.MsgspecError, ValueError):
+                packed = msgspec.msgpack.encode(known)
+                if _decode_rule(packed) == known:
+                    cache.put(key, packed)
+        return outcome
 
     def tiers(self, index: int) -> OfferRules:
         return OfferRules(*(self.trees.get(f"offers[{index}].{name}") for name in RULE_FIELDS))

@@ -18,14 +18,15 @@ Invariant: whatever the files hold, `read_catalog` returns; it never raises.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct, field
 
+from .cache import Cache
 from .catalog import (
     Attribute,
     Budget,
@@ -39,8 +40,11 @@ from .catalog import (
 )
 from .conversion import BROKEN, convert, report_unknown, step
 from .diagnostics import Diagnostic, Place, errors_of, in_order, make
+from .items import Item, KnownOffer, Listed, head_of, split
 from .names import is_attribute_name, is_name, is_rule_name
 from .nodes import AnyNode, Entry, Mapping, Refused, Scalar, Sequence, nodes_of
+from .paths import node_of, place_at, place_of, walk
+from .progress import SILENT, Progress
 from .spelling import offset_in_file
 from .yaml_text import read_nodes
 
@@ -96,12 +100,14 @@ class Source(Struct):
     unreadable: bool = False
     """A whole file is missing, so nothing can be said about references."""
     root: Mapping = field(default_factory=lambda: Mapping(place=Place("", 1, 1)))
+    """All files' keys, merged; the items of `offers` stand apart:"""
+    offers: list[AnyNode | Item] = field(default_factory=list)
 
     def position(self, path: str) -> Place:
         """The place of a catalog path, or of the nearest object around it."""
         place = self.root.place
-        for found in _walk(self.root, path):
-            place = _place_of(found)
+        for found in walk(self.root, self.offers, path):
+            place = place_of(found)
         return place
 
     def position_in(self, path: str, offset: int) -> Place:
@@ -111,20 +117,29 @@ class Source(Struct):
         if node is None or text is None:
             return self.position(path)
         index = offset_in_file(text[node.start : node.end], node.text, node.style, offset)
-        return node.place if index is None else _place_at(text, node.start + index, node.place.file)
+        return node.place if index is None else place_at(text, node.start + index, node.place.file)
 
     def _scalar(self, path: str) -> Scalar | None:
-        steps = list(_walk(self.root, path))
+        steps = list(walk(self.root, self.offers, path))
         last = steps[-1] if steps else None
         node = last.node if isinstance(last, Entry) else last
         return node if isinstance(node, Scalar) else None
 
 
-def read_catalog(folder: Path) -> Source:
+def read_catalog(
+    folder: Path, *, cache: Cache | None = None, progress: Progress = SILENT
+) -> Source:
     """Read, merge and convert a folder of YAML (or a single file)."""
-    reading = _Reading()
+    reading = _Reading(cache, progress)
     reading.read(folder)
     return reading.source()
+
+
+def read_texts(folder: Path) -> dict[str, str]:
+    """The text of every file that can be read, for excerpts."""
+    reading = _Reading()
+    reading.read_files(folder)
+    return reading.texts
 
 
 def source_of_objects(objects: object, name: str = "catalog") -> Source:
@@ -134,45 +149,11 @@ def source_of_objects(objects: object, name: str = "catalog") -> Source:
         top = nodes_of(objects, name)
         if not isinstance(top, Mapping):
             raise Refused(make("P112", top.place, "", "The catalog must be an object."))
-        reading.tops.append(top)
+        reading.tops.append(Top(top))
     except Refused as refused:
         reading.found.append(refused.found)
         reading.unreadable = True
     return reading.source()
-
-
-# --- paths --------------------------------------------------------------------
-
-_STEP = re.compile(r'\.?([A-Za-z_][A-Za-z0-9_]*)|\[([0-9]+)\]|\["((?:[^"\\]|\\.)*)"\]')
-
-
-def _walk(root: Mapping, path: str) -> Iterator[Entry | AnyNode]:
-    """What stands at each step of the path, as far as the path leads."""
-    node: AnyNode = root
-    for word, index, quoted in _STEP.findall(path):
-        if index:
-            if not isinstance(node, Sequence) or int(index) >= len(node.items):
-                return
-            node = node.items[int(index)]
-            yield node
-            continue
-        key = word or re.sub(r"\\(.)", r"\1", quoted)
-        if not isinstance(node, Mapping) or key not in node.entries:
-            return
-        yield node.entries[key]
-        node = node.entries[key].node
-
-
-def _place_of(found: Entry | AnyNode) -> Place:
-    """Scalars where they stand; lists and mappings at their key."""
-    if not isinstance(found, Entry):
-        return found.place
-    return found.node.place if isinstance(found.node, Scalar) else found.key.place
-
-
-def _place_at(text: str, index: int, file: str) -> Place:
-    line_start = text.rfind("\n", 0, index) + 1
-    return Place(file, text.count("\n", 0, index) + 1, index - line_start + 1)
 
 
 # --- reading ------------------------------------------------------------------
@@ -195,16 +176,29 @@ def catalog_files(folder: Path) -> Iterator[Path]:
     yield from sorted(found, key=lambda file: file.relative_to(folder).as_posix())
 
 
+class Top(Struct, frozen=True):
+    """A file's keys; and its offers, if they are read one by one."""
+
+    keys: Mapping
+    items: list[Item] | None = None
+
+
+_decode_offer = msgspec.msgpack.Decoder(KnownOffer).decode
+
+
 class _Reading:
     """The state of one read: tops of files, then one merged top, then objects."""
 
-    def __init__(self) -> None:
+    def __init__(self, cache: Cache | None = None, progress: Progress = SILENT) -> None:
         self.found: list[Diagnostic] = []
-        self.tops: list[Mapping] = []
+        self.tops: list[Top] = []
         self.texts: dict[str, str] = {}
+        self.offers: list[AnyNode | Item] = []
         self.unreadable = False
+        self.cache = cache
+        self.progress = progress
 
-    def read(self, folder: Path) -> None:
+    def read_files(self, folder: Path) -> None:
         files = [folder] if folder.is_file() else list(catalog_files(folder))
         if not files:
             place = Place(_printable(str(folder)), 1, 1)
@@ -212,6 +206,13 @@ class _Reading:
         base = folder.parent if folder.is_file() else folder
         for file in files:
             self._read_file(file, _printable(file.relative_to(base).as_posix()))
+
+    def read(self, folder: Path) -> None:
+        self.read_files(folder)
+        listed = {name: split(text, name) for name, text in self.texts.items()}
+        self.progress.stage("reading", sum(len(each.items) for each in listed.values() if each))
+        for name, text in self.texts.items():
+            self._read_text(text, name, listed[name])
 
     def _read_file(self, file: Path, name: str) -> None:
         place = Place(name, 1, 1)
@@ -224,22 +225,34 @@ class _Reading:
             return self._refuse("P114", place, f"{name} cannot be read: {error.strerror}.")
         if len(content) > FILE_SIZE_MAX_BYTES:
             return self._refuse("P102", place, f"{name} is larger than 8 MiB.")
-        self._read_text(content, name)
-
-    def _read_text(self, content: bytes, name: str) -> None:
         try:
-            text = content.decode("utf-8-sig")
+            self.texts[name] = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             before = content[: error.start].decode("utf-8", "replace")
-            place = _place_at(before, len(before), name)
-            return self._refuse("P103", place, f"Byte {error.start} of {name} is not UTF-8.")
-        self.texts[name] = text
+            place = place_at(before, len(before), name)
+            self._refuse("P103", place, f"Byte {error.start} of {name} is not UTF-8.")
+
+    def _read_text(self, text: str, name: str, listed: Listed | None) -> None:
+        if listed and all(self._is_whole(item) for item in listed.items):
+            top = head_of(listed)
+            if top is not None:
+                self.tops.append(Top(top, listed.items))
+                return
         top, found = read_nodes(text, name)
         self.found += found
         if top is None:
             self.unreadable = True
         else:
-            self.tops.append(top)
+            self.tops.append(Top(top))
+
+    def _is_whole(self, item: Item) -> bool:
+        self.progress.advance()
+        if self.cache:
+            item.known = self.cache.get(self._key(item), _decode_offer)
+        return item.known is not None or item.is_whole()
+
+    def _key(self, item: Item) -> bytes:
+        return self.cache.key("offer", b"", item.text) if self.cache else b""
 
     def _refuse(self, code: str, place: Place, message: str) -> None:
         self.unreadable = True
@@ -248,14 +261,16 @@ class _Reading:
     # --- merging ---
 
     def _merged(self) -> Mapping:
-        first = self.tops[0].place if self.tops else Place("", 1, 1)
+        first = self.tops[0].keys.place if self.tops else Place("", 1, 1)
         merged = Mapping(place=first)
         for top in self.tops:
-            for name, entry in top.entries.items():
-                self._merge_entry(merged, name, entry)
+            for name, entry in top.keys.entries.items():
+                self._merge_entry(merged, name, entry, top.items)
         return merged
 
-    def _merge_entry(self, merged: Mapping, name: str, entry: Entry) -> None:
+    def _merge_entry(
+        self, merged: Mapping, name: str, entry: Entry, items: list[Item] | None
+    ) -> None:
         if name not in TOP:
             report_unknown(entry, TOP, "", self._report)
             return
@@ -268,8 +283,8 @@ class _Reading:
         if name not in merged.entries:
             merged.entries[name] = Entry(entry.key, form(place=entry.node.place))
         whole = merged.entries[name].node
-        if isinstance(whole, Sequence) and isinstance(entry.node, Sequence):
-            whole.items += entry.node.items
+        if isinstance(entry.node, Sequence):
+            self.offers += entry.node.items if items is None else items
         elif isinstance(whole, Mapping) and isinstance(entry.node, Mapping):
             self._merge_mapping(whole, entry.node, name)
 
@@ -285,7 +300,8 @@ class _Reading:
     # --- converting ---
 
     def source(self) -> Source:
-        source = Source(root=self._merged(), texts=self.texts, unreadable=self.unreadable)
+        root = self._merged()
+        source = Source(root=root, offers=self.offers, texts=self.texts, unreadable=self.unreadable)
         for name in REQUIRED:
             if name not in source.root.entries and not self.unreadable:
                 self._report("P111", source.root.place, name, f"`{name}` is missing.", "")
@@ -322,25 +338,46 @@ class _Reading:
             source.rule_texts[path] = value
 
     def _convert_offers(self, source: Source) -> None:
-        top = source.root.entries.get("offers")
-        items = top.node.items if top and isinstance(top.node, Sequence) else []
-        for index, node in enumerate(items):
-            path = f"offers[{index}]"
-            offer = convert(node, Offer, path, self._report)
-            if offer is not BROKEN:
-                source.parts.offers[index] = offer
-                self._check_ids(offer, source, path)
-            if isinstance(node, Mapping):
-                self._note_offer(source, index, node)
+        for index, item in enumerate(source.offers):
+            known = item.known if isinstance(item, Item) else None
+            known = known or self._convert_offer(source, index, item)
+            if known is not None:
+                source.parts.offers[index] = known.offer
+                source.offer_ids[index] = known.offer.id
+                for name in known.rules:
+                    source.rule_texts[f"offers[{index}].{name}"] = getattr(known.offer, name)
         source.named["offers"] = frozenset(source.offer_ids.values())
 
-    def _note_offer(self, source: Source, index: int, node: Mapping) -> None:
-        for name, entry in node.entries.items():
+    def _convert_offer(self, source: Source, index: int, item: AnyNode | Item) -> KnownOffer | None:
+        """None for a broken one, of which only name and rules are noted."""
+        path, node, before = f"offers[{index}]", node_of(item), len(self.found)
+        offer = convert(node, Offer, path, self._report)
+        noted = self._note_offer(source, index, node)
+        if offer is BROKEN:
+            return None
+        self._check_ids(offer, source, path)
+        known = KnownOffer(offer, noted)
+        if self.cache and isinstance(item, Item) and len(self.found) == before:
+            self._remember(self.cache, item, known)
+        return known
+
+    def _remember(self, cache: Cache, item: Item, known: KnownOffer) -> None:
+        with suppress(msgspec.MsgspecError, ValueError):
+            packed = msgspec.msgpack.encode(known)
+            if _decode_offer(packed) == known:
+                cache.put(self._key(item), packed)
+
+    def _note_offer(self, source: Source, index: int, node: AnyNode) -> tuple[str, ...]:
+        """The fields with rules, in their order."""
+        rules: list[str] = []
+        for name, entry in node.entries.items() if isinstance(node, Mapping) else ():
             if isinstance(entry.node, Scalar) and isinstance(entry.node.value, str):
                 if name == "id":
                     source.offer_ids[index] = entry.node.value
                 elif name in RULE_FIELDS:
+                    rules.append(name)
                     source.rule_texts[f"offers[{index}].{name}"] = entry.node.value
+        return tuple(rules)
 
     def _check_ids(self, offer: Offer, source: Source, path: str) -> None:
         ids = {f"{path}.id": offer.id}

@@ -52,6 +52,17 @@ def read_nodes(text: str, file: str) -> tuple[Mapping | None, list[Diagnostic]]:
         return None, [*reader.found, refused.found]
 
 
+def read_part(text: str, file: str, line: int, start: int) -> AnyNode | None:
+    """A piece of a file that begins at that line (from 0) and offset, one level deep; None
+    if it is no document of its own, names anchors, or has anything wrong."""
+    reader = _Reader(file, line, start, depth=1)
+    try:
+        root = reader.tree(text)
+    except Refused:
+        return None
+    return None if reader.found or reader.anchors else root
+
+
 # --- scalars ------------------------------------------------------------------
 
 _NULL = re.compile(r"~|null|Null|NULL|")
@@ -115,8 +126,12 @@ class _Open(Struct):
 
 
 class _Reader:
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, line: int = 0, start: int = 0, depth: int = 0) -> None:
+        """`line`, `start`: where the text begins in the file; `depth`: what is around it."""
         self.file = file
+        self.line = line
+        self.start = start
+        self.depth = depth
         self.found: list[Diagnostic] = []
         self.open: list[_Open] = []
         self.anchors: dict[str, AnyNode] = {}
@@ -125,12 +140,16 @@ class _Reader:
         self.documents = 0
 
     def document(self, text: str) -> Mapping | None:
+        root = self.tree(text)
+        if root is None or (isinstance(root, Scalar) and root.value is None):
+            return Mapping(place=Place(self.file, 1, 1))
+        if not isinstance(root, Mapping):
+            raise self._refused("P112", root.place, "The file must hold a mapping of keys.")
+        return root
+
+    def tree(self, text: str) -> AnyNode | None:
         for event in self._events(text):
             self._take(event)
-        if self.root is None or (isinstance(self.root, Scalar) and self.root.value is None):
-            return Mapping(place=Place(self.file, 1, 1))
-        if not isinstance(self.root, Mapping):
-            raise self._refused("P112", self.root.place, "The file must hold a mapping of keys.")
         return self.root
 
     def _events(self, text: str) -> Iterator[yaml_events.Event]:
@@ -167,13 +186,13 @@ class _Reader:
                 self._finish()
 
     def _start(self, node: Sequence | Mapping, event: yaml_events.CollectionStartEvent) -> None:
-        if len(self.open) >= DEPTH_MAX:
+        if self.depth + len(self.open) >= DEPTH_MAX:
             message = f"More than {DEPTH_MAX} levels of nesting."
             raise self._refused("P106", node.place, message)
         wanted = "seq" if isinstance(node, Sequence) else "map"
         if event.tag not in (None, "!", _YAML_TAG + wanted):
             self._note("P108", node.place, f"The tag {event.tag} is not supported.")
-        node.start = event.start_mark.index
+        node.start = self.start + event.start_mark.index
         self.open.append(_Open(node, event.anchor))
 
     def _finish(self) -> None:
@@ -190,7 +209,7 @@ class _Reader:
             self.root = node
             return
         around = self.open[-1]
-        if len(self.open) + node.height > DEPTH_MAX + 1:
+        if self.depth + len(self.open) + node.height > DEPTH_MAX + 1:
             message = f"More than {DEPTH_MAX} levels of nesting."
             raise self._refused("P106", node.place, message)
         around.node.weight += node.weight
@@ -251,8 +270,8 @@ class _Reader:
             text = SURROGATE.sub("�", text)
         return Scalar(
             place=place,
-            start=event.start_mark.index,
-            end=event.end_mark.index,
+            start=self.start + event.start_mark.index,
+            end=self.start + event.end_mark.index,
             value=self._value(event, text, place),
             style=event.style or "",
             text=text,
@@ -273,7 +292,7 @@ class _Reader:
 
     def _place(self, mark: object) -> Place:
         line, column = getattr(mark, "line", 0), getattr(mark, "column", 0)
-        return Place(self.file, line + 1, column + 1)
+        return Place(self.file, self.line + line + 1, column + 1)
 
     def _note(self, code: str, place: Place, message: str) -> None:
         self.found.append(make(code, place, "", message))

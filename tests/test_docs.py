@@ -1,9 +1,14 @@
-"""The documentation is true: README's commands run, and every link leads somewhere."""
+"""The documentation is true: README's commands run, and every link leads somewhere.
+
+Commands run as a reader's shell runs them: one after the other, in a checkout, with a PATH
+on which `proffer` is only found once a page has said how.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -37,54 +42,78 @@ def shortened(command: str, data: Path) -> str:
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a reader tries the commands, one after the other."""
-    return tmp_path_factory.mktemp("reader")
+    """Where a reader tries the commands: stands for the checkout, so that it stays clean."""
+    folder = tmp_path_factory.mktemp("reader")
+    (folder / ".venv").symlink_to(sys.prefix)
+    return folder
 
 
-def run(command: str, where: Path) -> subprocess.CompletedProcess[str]:
-    binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    folder = ROOT if command.startswith("make ") else where
+def bare_path() -> str:
+    """The PATH of a terminal that was just opened: no `proffer` on it."""
+    folders = os.environ["PATH"].split(os.pathsep)
+    return os.pathsep.join(each for each in folders if not shutil.which("proffer", path=each))
+
+
+def run(command: str, where: Path, before: str = "") -> subprocess.CompletedProcess[str]:
+    """A command, in a shell that has run what came `before`."""
+    hidden = {"PATH": bare_path(), "VIRTUAL_ENV": "", "PYTHONPATH": ""}
     return subprocess.run(
-        command,
+        f"{before}\n{command}" if before else command,
         shell=True,
-        cwd=folder,
-        env={**os.environ, "PATH": binaries},
+        cwd=ROOT if command.startswith("make ") else where,
+        env={**os.environ, **hidden},
         capture_output=True,
         text=True,
         timeout=240,
     )
 
 
-@pytest.mark.parametrize("command", commands_in(ROOT / "README.md"))
+def preparing(lines: list[str], until: str) -> str:
+    """What the lines before this one changed in the shell itself: `. FILE`."""
+    return "\n".join(line for line in lines[: lines.index(until)] if line.startswith(". "))
+
+
+README_COMMANDS = commands_in(ROOT / "README.md")
+
+
+@pytest.mark.parametrize("command", README_COMMANDS)
 def test_every_command_of_the_readme_runs(command: str, workplace: Path) -> None:
-    done = run(shortened(command, workplace / "var"), workplace)
+    before = preparing(README_COMMANDS, command)
+    done = run(shortened(command, workplace / "var"), workplace, before)
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+
+
+def test_a_terminal_that_was_just_opened_has_no_proffer(workplace: Path) -> None:
+    assert run("proffer --version", workplace).returncode == 127
+    assert run(".venv/bin/proffer --version", workplace).returncode == 0
 
 
 FIRST_OFFER = ROOT / "docs" / "guide" / "first-offer.md"
 STEP = re.compile(r"(?:^`(\S+\.yaml)`:\n\n)?^```(sh|yaml)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
-def test_the_first_offer_can_be_written_step_by_step(tmp_path: Path) -> None:
+def test_the_first_offer_can_be_written_step_by_step(workplace: Path) -> None:
     steps = STEP.findall(FIRST_OFFER.read_text())
     assert {kind for _, kind, _ in steps} == {"sh", "yaml"}
+    begin, *_ = commands_in(FIRST_OFFER)
+    assert begin.startswith(". ")
+    shutil.rmtree(workplace / "my-shop", ignore_errors=True)
     for file, kind, text in steps:
         if kind == "yaml":
             assert file, "a YAML block stands below the name of its file"
-            (tmp_path / file).write_text(text)
+            (workplace / file).write_text(text)
             lines = ["proffer compile my-shop --check", "proffer fmt my-shop --check"]
         else:
             lines = text.splitlines()
         for line in lines:
-            done = run(line, tmp_path)
+            done = run(line, workplace, begin)
             wanted = 1 if line.endswith("ends with 1") else 0
             assert done.returncode == wanted, f"{line}\n{done.stdout}\n{done.stderr}"
 
 
 def test_the_readme_has_the_commands_that_a_newcomer_needs() -> None:
-    commands = commands_in(ROOT / "README.md")
-    assert commands[:2] == ["make demo", "make test"]
-    assert any(command.startswith("proffer compile") for command in commands)
+    assert README_COMMANDS[:2] == ["make demo", "make test"]
+    assert any(command.startswith("proffer compile") for command in README_COMMANDS)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(ROOT)))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -28,15 +30,38 @@ from control_plane.cli.verifying import verify_command
 
 app = typer.Typer(
     name="proffer",
-    help="Offer personalization that decides at the edge.\n\n"
-    "Exit codes: 0 it went well; 1 the input was refused, or differs; 2 wrong usage;"
-    " 3 a file, a port or an extra is missing.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"proffer {version('proffer')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Say the version and exit.", callback=_tell_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Offer personalization that decides at the edge.
+
+    `proffer COMMAND --help` tells a command's options and exit codes.
+
+    Exit codes: 0 it went well; 1 the input was refused, or differs; 2 wrong usage;
+    3 a file, a port or an extra is missing.
+    """
+
+
 app.command("init")(init_command)
 app.command("compile")(compile_command)
 app.command("lint")(lint_command)

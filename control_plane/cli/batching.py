@@ -23,6 +23,7 @@ from control_plane.batch_tables import (
     read_requests,
     write_parquet,
 )
+from control_plane.cli.counting import counted
 from control_plane.cli.files import examples, replacing
 from control_plane.cli.policies import load_policy
 from control_plane.cli.terminal import Misused, Refused, Terminal, Unusable
@@ -92,7 +93,7 @@ def run_batch(terminal: Terminal, asked: BatchRun) -> None:
     terminal.result(document)
     if document.refused:
         raise Refused(
-            f"{document.refused} of {document.requests} requests were refused.",
+            f"{document.refused:,} of {counted(document.requests, 'request')} refused.",
             f"They are in {asked.out} with reason BAD_REQUEST; the column `problem` says why.",
             reported=True,
         )
@@ -211,15 +212,18 @@ def _tell(terminal: Terminal, document: BatchDocument) -> None:
         names = ", ".join(f"`{name}`" for name in document.ignored)
         terminal.note(f"The policy does not read {names}; ignored.")
     for name, count in document.invalid.items():
-        terminal.note(f"`{name}` was invalid in {count} requests: wrong type or range.", "yellow")
+        terminal.note(
+            f"`{name}` was invalid in {counted(count, 'request')}: wrong type or range.", "yellow"
+        )
     terminal.say(
-        f"{document.requests:,} requests, {document.lines:,} slots in {document.seconds:.1f} s:"
+        f"{counted(document.requests, 'request')}, {counted(document.lines, 'slot')}"
+        f" in {document.seconds:.1f} s:"
         f" {document.requests_per_second:,.0f} requests per second",
         "green",
     )
     terminal.say(
-        f"{document.shown:,} offers shown, expected to cost {document.incentive};"
-        f" {document.held_out:,} slots held out"
+        f"{counted(document.shown, 'offer')} shown, expected to cost {document.incentive};"
+        f" {counted(document.held_out, 'slot')} held out"
     )
     terminal.table(("reason", "slots"), document.reasons.items())
     most = list(document.offers.items())

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from msgspec import Struct
 
+from control_plane.cli.counting import counted
 from control_plane.cli.files import write_bytes
 from control_plane.cli.policies import compile_folder
-from control_plane.cli.terminal import Json, Plain, Terminal
+from control_plane.cli.terminal import Json, Meter, Plain, Terminal
+from policy_compiler.cache import Cache, cache_folder
 from policy_compiler.compiling import Compiled
 from policy_compiler.diagnostics import Diagnostic, render_all
-from policy_compiler.source import read_catalog
+from policy_compiler.source import read_texts
 
 OUTPUTS = {"edge": "policy.bundle", "browser": "policy.browser.bundle"}
 
@@ -50,6 +53,9 @@ def compile_command(
         str | None,
         typer.Option("--slice", help="Only one page's part of the browser's projection."),
     ] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Read every offer again, and remember none.")
+    ] = False,
     check: Annotated[bool, typer.Option("--check", help="Only check; write nothing.")] = False,
     json: Json = False,
     plain: Plain = False,
@@ -58,22 +64,56 @@ def compile_command(
 
     Everything that is found is shown at once, each with file, line, column, cause and
     help.  Warnings and notes do not stop it; with an error nothing is written.
+    Offers that have not changed since the last time are not read again; what is
+    remembered stands in $XDG_CACHE_HOME/proffer (~/.cache/proffer).
 
     Exit codes: 0 compiled; 1 the catalog was refused; 3 a file cannot be read or written.
     """
     terminal = Terminal(json, plain)
     if slice is not None and projection != "browser":
         raise typer.BadParameter("only the browser's projection has slices", param_hint="--slice")
-    with terminal.busy(f"compiling {folder}"):
-        compiled = compile_folder(folder, projection, slice)
+    cache = None if no_cache else Cache(cache_folder(), folder)
+    with Bars(terminal, shown=not json) as bars:
+        compiled = compile_folder(folder, projection, slice, cache=cache, progress=bars)
     if compiled.diagnostics:
-        terminal.note(render_all(compiled.diagnostics, read_catalog(folder).texts), "yellow")
+        terminal.note(render_all(compiled.diagnostics, read_texts(folder)), "yellow")
     target = None if check else output or Path(OUTPUTS[projection])
     if target is not None:
         write_bytes(target, compiled.data, "the bundle")
     document = _document(compiled, projection, target)
     _tell(terminal, document, target)
     terminal.result(document)
+
+
+class Bars:
+    """A bar for every stage with many steps: `policy_compiler.progress` on a terminal."""
+
+    STEPS_MIN = 500
+
+    def __init__(self, terminal: Terminal, shown: bool) -> None:
+        self._terminal = terminal
+        self._shown = shown
+        self._stack = ExitStack()
+        self._meter = Meter(None)
+
+    def __enter__(self) -> Bars:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def stage(self, name: str, steps: int = 0) -> None:
+        self._stack.close()
+        self._meter = Meter(None)
+        if not self._shown:
+            return
+        if steps >= self.STEPS_MIN:
+            self._meter = self._stack.enter_context(self._terminal.progress(name, steps))
+        else:
+            self._stack.enter_context(self._terminal.busy(name))
+
+    def advance(self) -> None:
+        self._meter.advance()
 
 
 def _document(compiled: Compiled, projection: str, target: Path | None) -> CompileDocument:
@@ -96,9 +136,9 @@ def _document(compiled: Compiled, projection: str, target: Path | None) -> Compi
 def _tell(terminal: Terminal, document: CompileDocument, target: Path | None) -> None:
     where = "nothing written" if target is None else str(target)
     terminal.say(
-        f"{document.tenant}: {document.offers} offers in {document.rungs} sizes,"
-        f" {document.placements} placements, {document.attributes} attributes,"
-        f" {document.clauses} clauses",
+        f"{document.tenant}: {counted(document.offers, 'offer')}"
+        f" in {counted(document.rungs, 'size')}, {counted(document.placements, 'placement')},"
+        f" {counted(document.attributes, 'attribute')}, {counted(document.clauses, 'clause')}",
         "green",
     )
     terminal.say(f"sha256 {document.sha256}, {document.size_bytes:,} bytes: {where}")

@@ -59,7 +59,8 @@ def decide_command(
         Path | None, typer.Option(help="--batch: the policy, as SOURCE  [the grocer's].")
     ] = None,
     requests: Annotated[
-        Path | None, typer.Option(help="--batch: a CSV file, one request per row.")
+        Path | None,
+        typer.Option(help="--batch: a .csv, .csv.gz or .parquet file, a request per row."),
     ] = None,
     data: Annotated[
         Path | None,
@@ -78,9 +79,11 @@ def decide_command(
     json: Json = False,
     plain: Plain = False,
 ) -> None:
-    """Decide one REQUEST with the policy of SOURCE, and print what each slot shows.
+    """Decide one request, or with --batch a table of them.
 
-    With --batch decides every row of a CSV file (--requests: columns are named by
+    Decides REQUEST with the policy of SOURCE and prints what each slot shows.
+
+    With --batch decides every row of a table (--requests: columns are named by
     attributes), or every request that an adapter makes of a folder of tables (--data;
     without either, the example grocer's baskets).  Rows are taken in order; what a unit
     was shown counts as seen, so caps hold and choices are kept.

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from control_plane.cli.counting import counted
 from control_plane.cli.files import examples
 from control_plane.cli.policies import compile_folder
 from control_plane.cli.supervising import Demo, DemoPlan, free_ports
@@ -24,7 +25,7 @@ def demo_command(
     origin_port: Annotated[int, typer.Option(help="The shop itself.")] = 8102,
     rate: Annotated[
         float, typer.Option(min=0, help="Simulated visitors per second; 0: none.")
-    ] = 8.0,
+    ] = 20.0,
     truth: Annotated[
         str, typer.Option(help="How they behave: helpful, null, or a truth file.")
     ] = "helpful",
@@ -32,12 +33,13 @@ def demo_command(
     json: Json = False,
     plain: Plain = False,
 ) -> None:
-    """Start the example shop with everything around it, and visitors who use it.
+    """Start the example shop with everything around it.
 
     Compiles and signs the catalog of examples/store, starts the control plane, the shop,
-    and an edge in front of it, and sends simulated visitors; learning publishes every
-    10 seconds.  A port that is taken is replaced by the next free one.  Ctrl-C ends all
-    of it; the next start goes on with the same data.
+    and an edge in front of it, and sends simulated visitors, one in ten through the
+    shop's pages; learning publishes every 10 seconds.  A port that is taken is replaced
+    by the next free one.  Ctrl-C ends all of it; the next start goes on with the same
+    data.
 
     Exit codes: 0 ended by Ctrl-C or --seconds; 1 the catalog or the data were refused;
     3 a part did not start, or died.
@@ -46,7 +48,7 @@ def demo_command(
     began = time.monotonic()
     catalog = examples() / "store" / "catalog"
     compiled = compile_folder(catalog)
-    terminal.note(f"Compiled {compiled.bundle.rows['offer']} offers; starting ...")
+    terminal.note(f"Compiled {counted(compiled.bundle.rows['offer'], 'offer')}; starting ...")
     ports = free_ports(port, console_port, origin_port)
     plan = DemoPlan(
         data=data,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from control_plane.cli.counting import counted
 from control_plane.cli.policies import load_policy
 from control_plane.cli.terminal import Json, Plain, Refused, Terminal
 from policy_compiler.diff import Difference, diff
@@ -29,9 +30,10 @@ def diff_command(
     json: Json = False,
     plain: Plain = False,
 ) -> None:
-    """Say what changes from BEFORE to AFTER: offers, who gets them, sizes, weights.
+    """Say what changes from one policy to another.
 
-    A rule is called widened or narrowed only where that is proved.
+    In business words: offers, who gets them, sizes, weights.  A rule is called widened
+    or narrowed only where that is proved.
 
     Exit codes: 0 the same to the byte; 1 they differ, or a policy was refused; 3 a file
     cannot be read.
@@ -61,6 +63,6 @@ def _size(found: Difference) -> str:
         return f"The same: {found.after}, {found.size_after_bytes:,} bytes."
     grown = found.size_after_bytes - found.size_before_bytes
     return (
-        f"{len(found.changes)} changes; {found.size_before_bytes:,} ->"
+        f"{counted(len(found.changes), 'change')}; {found.size_before_bytes:,} ->"
         f" {found.size_after_bytes:,} bytes ({grown:+,})"
     )

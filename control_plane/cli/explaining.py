@@ -42,10 +42,11 @@ def explain_command(
     json: Json = False,
     plain: Plain = False,
 ) -> None:
-    """Say for every offer why a slot shows it, or why not and what would change that.
+    """Say for every offer why a slot shows it, or why not.
 
-    Runs the same function as decide.  Without REQUEST lists what the policy holds:
-    offers with rules, costs and limits, placements, models, sizes.
+    Also what would change that.  Runs the same function as decide.  Without REQUEST
+    lists what the policy holds: offers with rules, costs and limits, placements, models,
+    sizes.
 
     Exit codes: 0 explained; 1 policy or request was refused, or there is no such offer;
     3 a file cannot be read.

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from msgspec import Struct
 
+from control_plane.cli.counting import counted
 from control_plane.cli.files import read_bytes, write_bytes
 from control_plane.cli.terminal import Json, Plain, Refused, Terminal, Unusable
 from policy_compiler.formatting import Unreadable, formatted
@@ -50,18 +51,18 @@ def fmt_command(
         terminal.say(f"{name}: {verb}", "yellow")
     for name, why in document.unreadable.items():
         terminal.say(f"{name}: {why}", "red")
-    terminal.say(f"{len(files)} files, {len(document.changed)} {verb}.")
+    terminal.say(f"{counted(len(files), 'file')}, {len(document.changed)} {verb}.")
     terminal.result(FormatDocument(files=len(files), changed=document.changed,
                                    unreadable=document.unreadable))  # fmt: skip
     if document.unreadable:
         raise Refused(
-            f"{len(document.unreadable)} of {len(files)} files cannot be read.",
+            f"{len(document.unreadable)} of {counted(len(files), 'file')} cannot be read.",
             "Run `proffer lint` for the whole story; such files are left as they are.",
             reported=True,
         )
     if check and document.changed:
         raise Refused(
-            f"{len(document.changed)} of {len(files)} files are not in form.",
+            f"{len(document.changed)} of {counted(len(files), 'file')} not in form.",
             "Run `proffer fmt` without --check.",
             reported=True,
         )

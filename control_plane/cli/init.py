@@ -22,9 +22,9 @@ def init_command(
     json: Json = False,
     plain: Plain = False,
 ) -> None:
-    """Write a small starter catalog into FOLDER, a request to try it with, and the
-    schema that editors check the catalog by.
+    """Write a small starter catalog into FOLDER.
 
+    Also a request to try it with, and the schema that editors check the catalog by.
     Refuses a folder that has files of that name or any catalog already; nothing is changed then.
 
     Exit codes: 0 written; 1 the folder holds a catalog already; 3 it cannot be written.

@@ -38,7 +38,9 @@ def lint_command(
     json: Json = False,
     plain: Plain = False,
 ) -> None:
-    """Check the catalog in FOLDER and say everything: errors, warnings and notes.
+    """Check the catalog in FOLDER and say all there is to say.
+
+    That is errors, warnings and notes, each with its place, cause and help.
 
     Exit codes: 0 no errors (with --strict: nor warnings); 1 there are some.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import structs
 
+from control_plane.cli.counting import counted
 from control_plane.cli.terminal import Terminal
 from edge.decision.bundle import Bundle
 from policy_compiler.explain import list_policy
@@ -86,9 +87,8 @@ def _texts(terminal: Terminal, offer: OfferListed) -> None:
 def _placement(terminal: Terminal, placement: PlacementListed) -> None:
     terminal.say()
     terminal.say(f"{placement.name}: {placement.title}", "bold")
-    slots = f"{placement.slots} slots" if placement.slots > 1 else "1 slot"
     box = f", {placement.box}" if placement.box else ""
-    terminal.say(f"  {slots}{box}, rank {placement.rank}")
+    terminal.say(f"  {counted(placement.slots, 'slot')}{box}, rank {placement.rank}")
     terminal.say(f"  {placement.policy}, by {placement.keyed_on}")
     if placement.holdout:
         terminal.say(f"  sees the default, to measure against: {placement.holdout}")

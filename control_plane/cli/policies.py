@@ -22,8 +22,10 @@ from edge.decision.bundle import Bundle, open_bundle
 from edge.decision.errors import BundleError
 from edge.decision.manifest import ManifestBlock, unpack_manifest
 from edge.decision.trust import Trusted
+from policy_compiler.cache import Cache
 from policy_compiler.compiling import Compiled, compile_source
 from policy_compiler.diagnostics import CatalogRefused, render_all
+from policy_compiler.progress import SILENT, Progress
 from policy_compiler.slicing import UnknownSlice
 from policy_compiler.source import read_catalog
 
@@ -76,11 +78,20 @@ def load_bundle(file: Path) -> Bundle:
         raise Unusable(f"{file} cannot be read: {error.strerror}.", "Check the path.") from None
 
 
-def compile_folder(folder: Path, projection: str = "edge", slice: str | None = None) -> Compiled:
+def compile_folder(
+    folder: Path,
+    projection: str = "edge",
+    slice: str | None = None,
+    *,
+    cache: Cache | None = None,
+    progress: Progress = SILENT,
+) -> Compiled:
     """Raises `Refused` with diagnostics and their excerpts, `Unusable` for an unknown slice."""
-    source = read_catalog(folder)
+    source = read_catalog(folder, cache=cache, progress=progress)
     try:
-        return compile_source(source, projection=projection, slice=slice)
+        return compile_source(
+            source, projection=projection, slice=slice, cache=cache, progress=progress
+        )
     except UnknownSlice as unknown:
         raise Unusable(
             f"{folder}: {unknown}.", "Slices are the pages that placements name, and `site`."

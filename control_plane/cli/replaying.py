@@ -15,6 +15,7 @@ import typer
 from msgspec import Struct
 
 from control_plane.cli.checks import FolderStore, store_of
+from control_plane.cli.counting import counted
 from control_plane.cli.files import read_bytes
 from control_plane.cli.policies import load_policy
 from control_plane.cli.terminal import Json, Meter, Plain, Refused, Terminal, Unusable
@@ -68,7 +69,7 @@ def replay_command(
     json: Json = False,
     plain: Plain = False,
 ) -> None:
-    """Decide every record again, and compare the verdicts byte by byte.
+    """Decide records again and compare byte by byte.
 
     Bundles are found in the data folder itself; for record files name them with
     --policy.  Nothing is written.
@@ -88,7 +89,8 @@ def replay_command(
     terminal.result(document)
     if not document.ok:
         raise Refused(
-            f"{document.records - document.same} of {document.records} records do not replay.",
+            f"{document.records - document.same:,} of {counted(document.records, 'record')}"
+            " not decided as recorded.",
             "A difference means that a runtime decides otherwise: keep the record and its bundle.",
             reported=True,
         )
@@ -218,7 +220,8 @@ def _tell(terminal: Terminal, document: ReplayDocument, meter: Meter) -> None:
     for trouble in document.troubles:
         terminal.say(f"{trouble.record}: {trouble.outcome}: {trouble.detail}", "red")
     terminal.say(
-        f"{document.records:,} records: {document.same:,} same, {document.different:,} different,"
+        f"{counted(document.records, 'record')}: {document.same:,} same,"
+        f" {document.different:,} different,"
         f" {document.no_bundle:,} without bundle, {document.malformed:,} malformed"
         f" ({document.records_per_second:,.0f} per second)",
         "green" if document.ok else "red",

@@ -26,7 +26,7 @@ from edge.decision.claims import read_root
 from edge.decision.errors import TrustError
 from edge.decision.jws import read_general
 from edge.decision.trust import ROOT_TYPE
-from policy_compiler.diagnostics import render_all
+from policy_compiler.diagnostics import CatalogRefused, render_all
 from policy_compiler.keys import SigningError
 from policy_compiler.source import read_catalog
 
@@ -139,6 +139,15 @@ def _check_services(settings: Settings) -> None:
     """Open everything once, so that what is wrong is told before the server runs."""
     try:
         Services.open(settings).close()
+    except CatalogRefused as refused:
+        assert settings.catalog is not None
+        texts = read_catalog(settings.catalog).texts
+        raise Refused(
+            f"{settings.catalog} does not compile, so nothing was started.",
+            "Correct what is told above, then start again.",
+            diagnostics=refused.diagnostics,
+            shown=render_all(refused.diagnostics, texts),
+        ) from None
     except (SigningError, PublishRefused) as error:
         raise Refused(f"{settings.data}: {error}.", error.help) from None
     except (StorageUnavailable, ObjectError, SQLAlchemyError, OSError) as error:

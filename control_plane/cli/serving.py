@@ -27,11 +27,12 @@ def serve_command(
     json: Json = False,
     plain: Plain = False,
 ) -> None:
-    """Run the control plane: console, publishing, beacons, redemption, learning.
+    """Run the control plane.
 
-    Every option is also a variable of the environment, PROFFER_DATA and so on; the
-    option wins.  The catalog is published on the first start; later with the console's
-    button.  The console has no login: keep it on this machine.
+    Console, publishing, beacons, redemption, learning.  Every option is also a variable
+    of the environment, PROFFER_DATA and so on; the option wins.  The catalog is published
+    on the first start; later with the console's button.  The console has no login: keep
+    it on this machine.
 
     Exit codes: 0 ended by Ctrl-C; 1 catalog, keys and data do not belong together;
     3 the data folder or the port cannot be used, or a variable is wrong.
@@ -75,10 +76,11 @@ def edge_command(
     json: Json = False,
     plain: Plain = False,
 ) -> None:
-    """Run an edge in front of the shop at ORIGIN: pages with offers, decisions, beacons.
+    """Run an edge in front of the shop's own server.
 
-    Root and secrets are found in the control plane's data folder where both run on one
-    machine; elsewhere bring your own.
+    It puts offers into the shop's pages, decides, and takes beacons.  Root and secrets
+    are found in the control plane's data folder where both run on one machine; elsewhere
+    bring your own.
 
     Exit codes: 0 ended by Ctrl-C; 1 root or secrets cannot be believed; 3 a file or the
     port cannot be used.

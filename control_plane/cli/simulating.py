@@ -35,8 +35,9 @@ def simulate_command(
     json: Json = False,
     plain: Plain = False,
 ) -> None:
-    """Send visitors whose behaviour a truth file knows through the edge, and compare.
+    """Send visitors with a known truth through the edge.
 
+    A truth file says how they behave; the summary compares it with what was learned.
     The engine learns from what they do and never sees the truth.  Run it against
     `proffer demo`, or any edge and control plane of yours.  Ctrl-C ends it with its
     summary.

@@ -1,6 +1,6 @@
 """The demo's processes: started in order, watched, ended in order.
 
-    control plane -> shop -> edge -> visitors
+    control plane -> shop -> edge -> visitors, and a few who walk through the shop's pages
 
 They end the other way round, so that the edge can still hand on what it holds.  Each
 is in a process group of its own (Ctrl-C in a terminal reaches only the demo, which
@@ -36,6 +36,8 @@ END_S = 4.5
 """All processes are gone after so long, killed if need be."""
 LOOK_EVERY_S = 0.1
 LAST_LINES = 15
+SHOP_SHARE = 0.1
+"""Of the visitors, who walk through the shop's pages: only they see cart and checkout."""
 
 
 class DemoPlan(Struct, frozen=True, kw_only=True):
@@ -166,13 +168,18 @@ class Demo:
         )  # fmt: skip
         self._wait(f"{plan.origin_url}/healthz")
         self._wait(f"{plan.edge_url}/_proffer/healthz")
-        if plan.rate and not self._asked_to_end:
-            self._spawn(
-                "visitors", "simulate", "--truth", plan.truth, "--edge", plan.edge_url,
-                "--control", plan.control_url, "--data", data, "--visitors", "0",
-                "--rate", str(plan.rate), "--seed", str(time.time_ns() % 1_000_000_007), "--plain",
-                needed=False,
-            )  # fmt: skip
+        if plan.rate:
+            self._visitors("visitors", "edge", plan.rate * (1 - SHOP_SHARE))
+            self._visitors("shop visitors", "shop", plan.rate * SHOP_SHARE)
+
+    def _visitors(self, name: str, through: str, rate: float) -> None:
+        plan = self.plan
+        self._spawn(
+            name, "simulate", "--truth", plan.truth, "--through", through, "--rate", f"{rate:g}",
+            "--edge", plan.edge_url, "--control", plan.control_url, "--data", str(plan.data),
+            "--visitors", "0", "--seed", str(time.time_ns() % 1_000_000_007), "--plain",
+            needed=False,
+        )  # fmt: skip
 
     def _shop_environ(self) -> dict[str, str]:
         """Sessions of the shop outlive it: their secret comes from the kept keys."""

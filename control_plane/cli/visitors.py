@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from control_plane.cli.counting import counted
 from control_plane.cli.files import examples
 from control_plane.cli.terminal import Refused, Terminal, Unusable
 from control_plane.settings import Settings
@@ -103,8 +104,8 @@ async def _keep_telling(terminal: Terminal, simulation: Simulation) -> None:
 
 def _tell(terminal: Terminal, summary: Summary, currency: str) -> None:
     terminal.say(
-        f"{summary.visitors:,} visitors in {summary.seconds:.0f} s"
-        f" ({summary.visitors_per_s:.1f} per second): {summary.orders:,} orders,"
+        f"{counted(summary.visitors, 'visitor')} in {summary.seconds:.0f} s"
+        f" ({summary.visitors_per_s:.1f} per second): {counted(summary.orders, 'order')},"
         f" {summary.redeemed:,} with an offer, {summary.held_out:,} held out,"
         f" {summary.failures} failed",
         "green",

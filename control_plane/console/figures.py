@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from control_plane.measurement.profit import Incremental, incremental
 from control_plane.outcomes import sides
+from control_plane.quarantine import dropped
 from control_plane.storage import tables as t
 from edge.decision.beacon import GLOBAL_HOLDOUT, HOLDOUT
 
@@ -66,11 +67,14 @@ class PlacementFigures(Struct, frozen=True, kw_only=True):
 
 
 class Figures(Struct, frozen=True, kw_only=True):
+    """`quarantine`: reason -> events in it; `dropped`: how many had to go to make room."""
+
     window: Window
     totals: Totals
     profit: Incremental
     placements: dict[str, PlacementFigures]
     quarantine: list[tuple[str, int]]
+    dropped: int
 
 
 def read_figures(
@@ -97,6 +101,7 @@ def read_figures(
             for name in placements
         },
         quarantine=_quarantine(connection, tenant),
+        dropped=sum(dropped(connection, tenant).values()),
     )
 
 

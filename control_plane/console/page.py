@@ -112,6 +112,7 @@ class Page(Struct, frozen=True, kw_only=True):
     policy: PolicyCard | None
     history: list[HistoryRow]
     quarantine: list[tuple[str, int]]
+    dropped: int
     is_rolled_back: bool
     can_publish: bool
     learn_every_s: int
@@ -154,6 +155,7 @@ def build_page(services: Services, snapshots: Snapshots, token: str) -> Page:
         policy=_policy(bundle, live) if bundle and live else None,
         history=_history(history, live),
         quarantine=figures.quarantine,
+        dropped=figures.dropped,
         is_rolled_back=services.publisher.is_rolled_back(),
         can_publish=services.catalog.is_set,
         learn_every_s=settings.learn_every_s,

@@ -18,13 +18,14 @@ N(0, p^2) for what each arm earns, none included: before there are rows every ar
 likely to be the best as any other.  p = `PRIOR` times the average size of profit per row:
 that an offer changes by half what a visit earns is one standard deviation.
 
-The weight of an arm is the posterior probability that it has the largest effect, by
+What an arm is wanted for is the posterior probability that it has the largest effect, by
 Monte Carlo with a fixed seed, so that equal rows give equal weights.  To draw from a
 posterior and take the best arm (Thompson 1933) is to draw arms with these probabilities:
 Chapelle and Li 2011, "An empirical evaluation of Thompson sampling"; Russo, Van Roy,
 Kazerouni, Osband and Wen 2018, "A tutorial on Thompson sampling", arXiv 1707.02038.
 The edge cannot learn between two publishes, so this is its batched form (section 8 there:
-fine for delayed rewards).  A floor per arm keeps exploration alive for ever (`shares.py`).
+fine for delayed rewards).  On top of it, no arm takes weight from none before its profit is
+proven (`caution.py`), and a floor per arm keeps exploration alive for ever (`shares.py`).
 
 Kept simple, on purpose: effects are constant in time, noise is equal for all arms, an
 order counts for every fresh row of its unit in the window, and rows too young to have
@@ -39,13 +40,14 @@ from hashlib import sha256
 import numpy as np
 from msgspec import Struct
 
-from control_plane.learning.evidence import (
-    MICROS,
-    Evidence,
-    Indices,
-    Numbers,
-    evidence_of,
+from control_plane.learning.caution import (
+    Fit,
+    cautious,
+    evidence_values,
+    is_proof,
+    starting_shares,
 )
+from control_plane.learning.evidence import MICROS, Evidence, Indices, Numbers, evidence_of
 from control_plane.learning.shares import Wanted, luce_weights, whole, with_floor
 from control_plane.outcomes import NONE, LearningRow
 from control_plane.recording import REST
@@ -57,6 +59,8 @@ PRIOR = 0.5
 LEAST_ORDERS = 20
 """Rows with an order that a segment needs before anything is learned from it."""
 NORMAL_95 = 1.959964
+MOST_EVIDENCE = 1e12
+"""What is told of an arm at most; JSON has no infinity."""
 
 
 class Arm(Struct, frozen=True, kw_only=True):
@@ -64,8 +68,9 @@ class Arm(Struct, frozen=True, kw_only=True):
 
     `mean_micros` is profit per row as it came (0 with `rows` 0), its interval clustered
     by unit.  `effect_micros` is what learning believes: profit per row against none.
-    `best` is the probability to be the best arm where all are to be had, `share` the
-    weight out of 2^20.
+    `best` is the probability to be the best arm where all are to be had, `evidence` how many
+    times likelier its profit is if it helps than if it does not (`caution.py`), `proven`
+    whether that suffices to take weight from none.  `share` is the weight out of 2^20.
     """
 
     arm: str
@@ -79,6 +84,8 @@ class Arm(Struct, frozen=True, kw_only=True):
     effect_low_micros: int
     effect_high_micros: int
     best: float
+    evidence: float
+    proven: bool
     share: int
 
 
@@ -140,26 +147,32 @@ def learn(
         if row.placement == placement and segment in by_segment:
             by_segment[segment].append(row)
     segments = tuple(
-        _segment(segment, evidence_of(rows, list(allocation[segment])), placement, seed, floor)
+        _segment(placement, segment, allocation[segment], rows, seed=seed, floor=floor)
         for segment, rows in by_segment.items()
     )
     return Learned(placement=placement, segments=segments, seed=seed, floor=floor)
 
 
 def _segment(
-    segment: str, found: tuple[Evidence, int], placement: str, seed: int, floor: float
+    placement: str,
+    segment: str,
+    weights: Mapping[str, int],
+    rows: Sequence[LearningRow],
+    *,
+    seed: int,
+    floor: float,
 ) -> Segment:
-    evidence, left_out = found
+    evidence, left_out = evidence_of(rows, list(weights))
     orders = int(evidence.ordered.sum())
     enough = orders >= LEAST_ORDERS
-    arms = _arms(evidence, _stream(seed, placement, segment), floor) if enough else ()
+    stream = _stream(seed, placement, segment)
     return Segment(
         segment=segment,
         rows=evidence.rows,
         orders=orders,
         left_out=left_out,
         learned=enough,
-        arms=arms,
+        arms=_arms(evidence, weights, stream, floor) if enough else (),
     )
 
 
@@ -169,13 +182,27 @@ def _stream(seed: int, placement: str, segment: str) -> np.random.Generator:
     return np.random.default_rng([seed, int.from_bytes(name[:8], "big")])
 
 
-def _arms(evidence: Evidence, stream: np.random.Generator, floor: float) -> tuple[Arm, ...]:
-    posterior = posterior_of(evidence)
+def _arms(
+    evidence: Evidence, weights: Mapping[str, int], stream: np.random.Generator, floor: float
+) -> tuple[Arm, ...]:
+    fit = fit_of(evidence)
+    posterior = posterior_of(fit)
+    values = [0.0, *evidence_values(fit)]
+    proven = [is_proof(value, len(values) - 1) for value in values]
     effects = draw_effects(posterior, stream)
     best = probability_best(effects, range(len(evidence.arms)))
-    weights = whole(luce_weights(len(evidence.arms), _wanted(evidence, effects, floor)))
+    wanted = _wanted(evidence, effects, weights, proven, floor)
+    shares = whole(luce_weights(len(evidence.arms), wanted))
     return tuple(
-        _arm(evidence, posterior, number, float(best[number]), weights[number])
+        _arm(
+            evidence,
+            posterior,
+            number,
+            best=float(best[number]),
+            evidence_value=values[number],
+            proven=proven[number],
+            share=shares[number],
+        )
         for number in range(len(evidence.arms))
     )
 
@@ -183,18 +210,26 @@ def _arms(evidence: Evidence, stream: np.random.Generator, floor: float) -> tupl
 # --- the model ----------------------------------------------------------------
 
 
-def posterior_of(evidence: Evidence) -> Posterior:
-    """The effects against none, given rows of which at least one is not like the others."""
+def fit_of(evidence: Evidence) -> Fit:
+    """Least squares after taking each stratum's mean out of profit and of every arm's column."""
     count, total = _by_stratum_and_arm(evidence)
     size = count.sum(axis=1)
     level = total.sum(axis=1) / size
-    noise = _noise_variance(evidence, level)
-    # Least squares after taking each stratum's mean out of profit and of every arm's column.
     information = np.diag(count.sum(axis=0)) - count.T @ (count / size[:, None])
     surplus = total.sum(axis=0) - count.T @ level
-    precision = _prior_precision(evidence) + information[1:, 1:] / noise
-    covariance = np.linalg.inv(precision)
-    return Posterior(covariance @ surplus[1:] / noise, (covariance + covariance.T) / 2)
+    return Fit(
+        information=information[1:, 1:],
+        surplus=surplus[1:],
+        noise=_noise_variance(evidence, level),
+        scale=PRIOR * float(np.abs(evidence.profit).mean()) or 1.0,
+    )
+
+
+def posterior_of(fit: Fit) -> Posterior:
+    """The effects against none, given rows of which at least one is not like the others."""
+    prior = np.linalg.inv(fit.scale**2 * (np.eye(len(fit.surplus)) + 1.0))
+    covariance = np.linalg.inv(prior + fit.information / fit.noise)
+    return Posterior(covariance @ fit.surplus / fit.noise, (covariance + covariance.T) / 2)
 
 
 def _by_stratum_and_arm(evidence: Evidence) -> tuple[Numbers, Numbers]:
@@ -216,12 +251,6 @@ def _noise_variance(evidence: Evidence, level: Numbers) -> float:
     return max(squares, together) / free or 1.0
 
 
-def _prior_precision(evidence: Evidence) -> Numbers:
-    arms = len(evidence.arms) - 1
-    scale = PRIOR * float(np.abs(evidence.profit).mean()) or 1.0
-    return np.asarray(np.linalg.inv(scale**2 * (np.eye(arms) + 1.0)), dtype=np.float64)
-
-
 def draw_effects(posterior: Posterior, stream: np.random.Generator, draws: int = DRAWS) -> Numbers:
     """Draws x arms, none (0) first."""
     root = np.linalg.cholesky(posterior.covariance)
@@ -236,13 +265,27 @@ def probability_best(effects: Numbers, arms: Sequence[int]) -> Numbers:
     return np.bincount(winners, minlength=len(arms)) / len(effects)
 
 
-def _wanted(evidence: Evidence, effects: Numbers, floor: float) -> list[Wanted]:
+def _wanted(
+    evidence: Evidence,
+    effects: Numbers,
+    weights: Mapping[str, int],
+    proven: Sequence[bool],
+    floor: float,
+) -> list[Wanted]:
     """A target per candidate set that was met, and a faint one for all arms together."""
     traffic: dict[tuple[int, ...], float] = {tuple(range(len(evidence.arms))): 1.0}
     for arms, rows in zip(evidence.candidates, np.bincount(evidence.stratum), strict=True):
         traffic[arms] = traffic.get(arms, 0.0) + float(rows)
+    beats = (effects > 0).mean(axis=0)
+
+    def shares(arms: tuple[int, ...]) -> Numbers:
+        members = list(arms)
+        start = starting_shares(weights, [evidence.arms[number] for number in members])
+        best = probability_best(effects, arms)
+        return cautious(best, start, beats[members], [proven[number] for number in members])
+
     return [
-        Wanted(arms=arms, traffic=rows, shares=with_floor(probability_best(effects, arms), floor))
+        Wanted(arms=arms, traffic=rows, shares=with_floor(shares(arms), floor))
         for arms, rows in traffic.items()
     ]
 
@@ -250,7 +293,16 @@ def _wanted(evidence: Evidence, effects: Numbers, floor: float) -> list[Wanted]:
 # --- the table ----------------------------------------------------------------
 
 
-def _arm(evidence: Evidence, posterior: Posterior, number: int, best: float, share: int) -> Arm:
+def _arm(
+    evidence: Evidence,
+    posterior: Posterior,
+    number: int,
+    *,
+    best: float,
+    evidence_value: float,
+    proven: bool,
+    share: int,
+) -> Arm:
     own = evidence.arm == number
     mean, error = _mean(evidence.profit[own], evidence.unit[own])
     effect, spread = _effect(posterior, number)
@@ -266,6 +318,8 @@ def _arm(evidence: Evidence, posterior: Posterior, number: int, best: float, sha
         effect_low_micros=_micros(effect - NORMAL_95 * spread),
         effect_high_micros=_micros(effect + NORMAL_95 * spread),
         best=best,
+        evidence=min(evidence_value, MOST_EVIDENCE),
+        proven=proven,
         share=share,
     )
 

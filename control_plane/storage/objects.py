@@ -7,10 +7,14 @@
 
 A write is durable when `put` returns: the file and its folder are synced, and a
 reader sees the old file or the new one, never half of one.
+
+What is named by its content is hashed at every reading: caches keep it for ever, so one
+tampered or rotten answer would stay wrong for ever.  Putting it again mends it.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from contextlib import suppress
@@ -26,15 +30,26 @@ NAME = re.compile(
 )
 
 
+log = logging.getLogger(__name__)
+NAMED_BY_CONTENT = ("bundles", "releases")
+
+
 class ObjectError(Exception):
     """An object could not be read or written; the message says which and why."""
+
+
+class Tampered(ObjectError):
+    """The stored bytes are not those that the object's name promises."""
 
 
 class ObjectStore(Protocol):
     """What publishing needs of a store."""
 
     def get(self, name: str) -> bytes | None:
-        """The object, or None if there is none of that name.  Raises `ObjectError`."""
+        """The object, or None if there is none of that name.
+
+        Raises `ObjectError`, and `Tampered` for one that is not what its name says.
+        """
         ...
 
     def put(self, name: str, data: bytes) -> None:
@@ -49,6 +64,13 @@ class DirectoryStore:
         self.folder = folder
 
     def get(self, name: str) -> bytes | None:
+        data = self._read(name)
+        if data is not None and not _fits(name, data):
+            log.critical("ALARM: %s was changed on the disk; it is not handed out", name)
+            raise Tampered(f"{name} has other content than its name says")
+        return data
+
+    def _read(self, name: str) -> bytes | None:
         if not NAME.fullmatch(name):
             return None
         try:
@@ -70,13 +92,18 @@ class DirectoryStore:
 
     def _is_there(self, name: str, data: bytes) -> bool:
         """Whether nothing is left to do.  Raises `ObjectError` if it would change what may not."""
-        kind, _, rest = name.partition("/")
-        if kind in ("bundles", "releases") and sha256(data).hexdigest() != rest:
+        if not _fits(name, data):
             raise ObjectError(f"{name} is not named by its content")
-        there = self.get(name)
-        if kind == "keys" and there not in (None, data):
+        there = self._read(name)
+        if name.startswith("keys/") and there not in (None, data):
             raise ObjectError(f"{name} is there with other content, and is written only once")
         return there == data
+
+
+def _fits(name: str, data: bytes) -> bool:
+    """Whether these bytes may have that name."""
+    kind, _, rest = name.partition("/")
+    return kind not in NAMED_BY_CONTENT or sha256(data).hexdigest() == rest
 
 
 def _write(path: Path, data: bytes) -> None:

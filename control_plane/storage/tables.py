@@ -79,13 +79,18 @@ events = Table(
     "events",
     METADATA,
     _tenant(),
+    Column("trust", Text, primary_key=True),
     Column("source", Text, primary_key=True),
     Column("id", Text, primary_key=True),
     _text("type"),
     _integer("received_s"),
     sqlite_with_rowid=False,
 )
-"""Every event that counted, by name: the same name counts once."""
+"""Every event that counted, by name: the same name counts once per trust class.
+
+`trust` (`admission.Trust`) is part of the name, so that nobody can use up a name of
+somebody who is believed more: what a page sends stays among the pages'.
+"""
 
 records = Table(
     "records",
@@ -188,12 +193,22 @@ quarantine = Table(
     _text("digest"),
     _text("reason"),
     _text("detail"),
-    Column("from_shop", Boolean, nullable=False),
     _integer("received_s"),
     Column("event", LargeBinary, nullable=False),
-    Index("quarantine_by_content", "tenant", "digest", unique=True),
+    _text("trust"),
+    Index("quarantine_by_content", "tenant", "trust", "digest", unique=True),
 )
 """Events that did not count, as they came, and why; the same bytes are kept once."""
+
+quarantine_dropped = Table(
+    "quarantine_dropped",
+    METADATA,
+    _tenant(),
+    Column("trust", Text, primary_key=True),
+    _integer("count"),
+    sqlite_with_rowid=False,
+)
+"""How many events left quarantine because it was full, ever."""
 
 # --- redemption ---------------------------------------------------------------
 

@@ -14,7 +14,6 @@ from msgspec import Struct
 
 from . import beacon
 from . import tables as t
-from .arbitration import Page
 from .beacon import Row
 from .bundle import Bundle
 from .candidacy import arm_objection, below_none, offer_objection, score_of

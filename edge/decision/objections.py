@@ -6,17 +6,16 @@ The numbers are those of `guardrails`, `state` and the bundle; nothing is decide
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from msgspec import Struct
 
 from . import tables as t
 from .arbitration import Page, exclusion
+from .bundle import Bundle
 from .facts import RequestFacts, decimal_text
 from .guardrails import ceiling_of, floor_of
 from .reasons import ArmReason
 from .state import window_index
-from .tables import SAFE
 from .visit import Slot, Visit
 
 LAST_S = 253_402_300_799
@@ -66,8 +65,10 @@ def offer_objected(place: Place, offer: int, reason: ArmReason) -> Objection:
 def _window(place: Place, offer: int) -> Objection:
     tables, now_s = place.visit.bundle.tables, place.visit.request.now_s
     first, last = tables.offer_from_s[offer], tables.offer_until_s[offer]
-    begins = f" from {instant(first)}" if first > -SAFE + 1 else ""
-    ends = f" until {instant(last)}" if last < SAFE - 1 else ""
+    if first >= last:
+        return Objection("The offer is paused in its catalog.", ("it must be resumed",))
+    begins = f" from {instant(first)}" if first >= 0 else ""
+    ends = f" until {instant(last)}" if last <= LAST_S else ""
     because = (
         f"Now is outside the offer's window: it is made{begins}{ends}, now is {instant(now_s)}."
     )
@@ -159,15 +160,27 @@ def _unknown(place: Place, arm: int) -> Objection:
     bundle, facts = place.visit.bundle, place.facts
     tables = bundle.tables
     offer, table = tables.rung_offer[arm - 1], tables.rung_cost[arm - 1]
-    asked = [tables.head[t.HEAD_VALUE], tables.offer_scope[offer], tables.head[t.HEAD_MARGIN]]
-    asked += [tables.cost_attribute[table]] if table >= 0 else []
-    names = [bundle.text(tables.attribute_name[row]) for row in asked if row >= 0]
+    order, margin = tables.head[t.HEAD_VALUE], tables.head[t.HEAD_MARGIN]
+    absent = [row < 0 or facts.absent(name_of(bundle, row)) for row in (order, margin)]
+    stands_in = [row for row, gone in zip((order, margin), absent, strict=True) if gone]
+    scope = tables.offer_scope[offer]
+    if absent[0] and scope >= 0 and facts.absent(name_of(bundle, scope)):
+        stands_in.append(scope)
+    asked = [order, scope, margin, *([tables.cost_attribute[table]] if table >= 0 else [])]
+    names = [name_of(bundle, row) for row in asked if row >= 0 and row not in stands_in]
     lacking = [name for name in dict.fromkeys(names) if facts.value(name) is None]
     because = "Its cost or the cart's margin cannot be computed"
-    if not lacking:
-        return Objection(f"{because}.")
-    states = ", ".join(f"{name} is {facts.state(name)}" for name in lacking)
-    return Objection(f"{because}: {states}.", tuple(f"{name} must be known" for name in lacking))
+    states = [f"{name} is {facts.state(name)}" for name in lacking]
+    flips = [f"{name} must be known" for name in lacking]
+    for taken in place.page.arms if not lacking else ():
+        if place.visit.incentive(taken) is None:
+            states.append(f"nobody knows what {bundle.arm_name(taken)} on this page costs")
+            flips.append(f"{bundle.arm_name(taken)} must not be on the page")
+    return Objection(f"{because}: {', '.join(states)}.", tuple(flips))
+
+
+def name_of(bundle: Bundle, attribute: int) -> str:
+    return bundle.text(bundle.tables.attribute_name[attribute])
 
 
 def below_nothing(value: int, loss: int, unit: int) -> Objection:
@@ -188,10 +201,21 @@ def not_among_best(value: int, least: int, unit: int) -> Objection:
 
 
 def instant(seconds: int) -> str:
-    """Unix seconds as a date and time of day."""
-    if not 0 <= seconds <= LAST_S:
-        return f"{seconds} s"
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Unix seconds as a date and time of day, UTC.
+
+    The core has no calendar; a year that begins in March ends with the leap day, so its
+    months have fixed lengths (Hinnant, "chrono-compatible low-level date algorithms").
+    """
+    days, rest = divmod(seconds, 86400)
+    era, day = divmod(days + 719_468, 146_097)
+    year = (day - day // 1460 + day // 36_524 - day // 146_096) // 365
+    day -= 365 * year + year // 4 - year // 100
+    month = (5 * day + 2) // 153
+    date = day - (153 * month + 2) // 5 + 1
+    month = month + 3 if month < 10 else month - 9
+    year += 400 * era + (month < 3)
+    hour, minute = divmod(rest // 60, 60)
+    return f"{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{rest % 60:02}Z"
 
 
 def micros(amount_micros: int) -> str:

@@ -14,7 +14,7 @@ A derived attribute is changed through what it is made of.  What no request can 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice, product
+from itertools import combinations, islice, product
 
 from msgspec import Struct, structs
 
@@ -162,11 +162,21 @@ class Sender(Struct):
         request = structs.replace(self.request, attributes=attributes)
         return RequestFacts(self.bundle, request, situate(self.bundle, request))
 
-    def can_send(self, row: int) -> bool:
-        """Whether what is sent for it is read: neither derived nor withheld."""
-        tables = self.bundle.tables
-        withheld = self.request.consent == CONTEXTUAL and tables.attribute_flags[row] & t.PERSONAL
-        return tables.attribute_op[row] == t.NO_OP and not withheld
+    def reached_through(self, name: str) -> set[str]:
+        """The attributes that can be sent to change this one: itself, or what it is made of."""
+        tables, row = self.bundle.tables, self.facts.rows[name]
+        operands = (tables.attribute_left[row], tables.attribute_right[row])
+        made_of = [row] if tables.attribute_op[row] == t.NO_OP else operands
+        read = [each for each in made_of if each >= 0 and not self.withheld(each)]
+        return {self.bundle.text(tables.attribute_name[each]) for each in read}
+
+    def roots(self, option: Option) -> set[str]:
+        """All attributes through which an option's leaves are reached."""
+        return set().union(*(self.reached_through(each.leaf.attribute) for each in option))
+
+    def withheld(self, row: int) -> bool:
+        personal = self.bundle.tables.attribute_flags[row] & t.PERSONAL
+        return self.request.consent == CONTEXTUAL and personal > 0
 
     def json(self, row: int, value: Value) -> Json:
         tables = self.bundle.tables
@@ -183,31 +193,52 @@ class Sender(Struct):
 def smallest(rule: Node, sender: Sender) -> Smallest:
     """The smallest change that makes a rule true which is not."""
     found = options(rule, sender.facts, True)
-    for option in found:
-        for changes in islice(_tries(rule, option, sender), TRY_LIMIT):
-            if sender.holds(rule, changes):
-                return Smallest(option, changes)
+    for count in range(1, 1 + max((len(sender.roots(option)) for option in found), default=0)):
+        for option in found:
+            for changes in islice(_tries(rule, option, count, sender), TRY_LIMIT):
+                if sender.holds(rule, changes):
+                    return Smallest(option, changes)
     return Smallest(found[0]) if found else Smallest()
 
 
-def _tries(rule: Node, option: Option, sender: Sender) -> Iterator[tuple[Change, ...]]:
-    attributes = dict.fromkeys(repair.leaf.attribute for repair in option)
-    lists = [_values(rule, option, name, sender) for name in attributes]
-    for combined in product(*lists):
-        by_name = {change.attribute: change for change in combined}
-        if len(by_name) == len(combined):
-            yield combined
+def _tries(rule: Node, option: Option, count: int, sender: Sender) -> Iterator[tuple[Change, ...]]:
+    """Values for so many attributes through which all leaves of the option can be reached."""
+    through = [sender.reached_through(repair.leaf.attribute) for repair in option]
+    for names in combinations(sorted(sender.roots(option)), count):
+        if all(each.intersection(names) for each in through):
+            yield from product(*(_values(rule, option, name, sender) for name in names))
 
 
 def _values(rule: Node, option: Option, name: str, sender: Sender) -> list[Change]:
     """What could be sent for an attribute, nearest to what was sent first."""
+    asked = dict.fromkeys(repair.leaf.attribute for repair in option)
+    found = [
+        change
+        for other in asked
+        for change in _changes(rule, option, other, sender)
+        if change.attribute == name
+    ]
+    return [change for at, change in enumerate(found) if change not in found[:at]]
+
+
+def _changes(rule: Node, option: Option, name: str, sender: Sender) -> list[Change]:
+    """What could be sent so that an attribute has a value that the rule tells apart."""
     row = sender.facts.rows[name]
     values = _candidates(rule, option, name, sender)
-    if sender.can_send(row):
+    lacking = any(isinstance(r.leaf, Has) and not r.wanted for r in option)
+    if sender.bundle.tables.attribute_op[row] == t.NO_OP:
         found = [Change(name, sender.json(row, value)) for value in values]
-        lacking = any(isinstance(r.leaf, Has) and not r.wanted for r in option)
         return [Change(name, None), *found] if lacking else found
-    return [change for value in values for change in _through_operand(sender, row, value)]
+    operands = sorted(sender.reached_through(name))
+    gone = [Change(operand, None) for operand in operands] if lacking else []
+    exact = [each for value in values for each in _through_operand(sender, row, value)]
+    return [*gone, *exact, *(each for operand in operands for each in _anything(sender, operand))]
+
+
+def _anything(sender: Sender, name: str) -> list[Change]:
+    """Some values of a number, so that what is made of it has one."""
+    row = sender.facts.rows[name]
+    return [Change(name, sender.json(row, v)) for v in _numbers([], None, sender.bundle, row)]
 
 
 def _candidates(rule: Node, option: Option, name: str, sender: Sender) -> list[Value]:
@@ -226,9 +257,10 @@ def _numbers(named: list[Leaf], now: int | None, bundle: Bundle, row: int) -> li
     edges = {0, 1, low, high}
     for leaf in named:
         constants = _constants(leaf)
-        edges |= {int(c) + step for c in constants for step in (-1, 0, 1) if isinstance(c, int)}
+        edges |= {c + step for c in constants for step in (-1, 0, 1) if isinstance(c, int)}
     near = 0 if now is None else now
-    return sorted((e for e in edges if low <= e <= high), key=lambda e: (abs(int(e) - near), e))
+    nearest: list[int] = sorted(edges, key=lambda edge: (abs(edge - near), edge))
+    return [edge for edge in nearest if low <= edge <= high]
 
 
 def _constants(leaf: Leaf) -> tuple[bool | int | str, ...]:
@@ -279,5 +311,5 @@ def _through_operand(sender: Sender, row: int, value: Value) -> Iterator[Change]
         wanted += [(right, sign * (value - a))] if isinstance(a, int) else []
     for operand, number in wanted:
         low, high = tables.attribute_low[operand], tables.attribute_high[operand]
-        if sender.can_send(operand) and low <= number <= high:
+        if not sender.withheld(operand) and low <= number <= high:
             yield Change(names[operand], sender.json(operand, number))

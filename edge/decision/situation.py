@@ -65,7 +65,7 @@ def gauge_of(tables: Tables, row: int, words: dict[bytes, int]) -> Gauge:
     """`words`: the attribute's words, with their index."""
     kind, flags = tables.attribute_type[row], tables.attribute_flags[row]
     breaks = tables.break_value[tables.attribute_break[row] : tables.attribute_break[row + 1]]
-    ordered = flags & t.ORDERED
+    ordered = flags & t.ORDERED and kind != t.SET
     return Gauge(
         form=FORMS[kind] if tables.attribute_op[row] == t.NO_OP else -1,
         low=tables.attribute_low[row],

@@ -75,6 +75,7 @@ class RowExpected(TrackExpected, frozen=True, kw_only=True):
     epoch_s: int = 86400
     redraw: int | None = None
     drawn_by: str | None = None
+    objections: dict[str, str] = {}
 
 
 class Member(Strict, frozen=True, kw_only=True):

@@ -1,6 +1,10 @@
-"""Writes what is generated here: bundles, index and vectors.
+"""Writes what is generated here: bundles, index, vectors and the 10,000 made-up cases.
 
     python -m tests.conformance.generate
+    python -m tests.conformance.generate --stored
+
+The second also stores the bundles and what they decide anew: format 0 may still change.
+Without it what is stored stays as it is, and must be read and decided by for ever.
 
 A vector is a case without its meaning: the bytes that go in and come out, for
 implementations that only want to compare.  README.md explains the fields.
@@ -8,15 +12,19 @@ implementations that only want to compare.  README.md explains the fields.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from hashlib import sha256
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from edge.decision.bundle import Bundle
+from edge.decision.beacon import decision_id, unpack_verdict
+from edge.decision.bundle import FORMAT, Bundle, open_bundle
 from edge.decision.decide import decide
 from edge.decision.errors import RequestError
+from edge.decision.manifest import unpack_manifest
 from edge.decision.request_json import encode_request
 from tests.conformance.building import (
     committed,
@@ -26,6 +34,10 @@ from tests.conformance.building import (
     request_bytes,
 )
 from tests.conformance.cases import HERE, POLICIES, Case, Theme, index, themes
+from tests.conformance.generated import FILE, REFUSED, Generated, Question, write_generated
+from tests.conformance.made_up import made_up
+
+STORED = HERE / "stored"
 
 
 class Vector(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -39,6 +51,7 @@ class Vector(Struct, frozen=True, kw_only=True, omit_defaults=True):
     unknown_attributes: tuple[str, ...] = ()
     unknown_placements: tuple[str, ...] = ()
     verdict: str | None = None
+    ids: tuple[str, ...] = ()
 
 
 class BundleFile(Struct, frozen=True, kw_only=True):
@@ -69,13 +82,21 @@ def answered(given: Vector, bundle: Bundle, manifest: bytes, text: bytes) -> Vec
         encoded = encode_request(bundle, text)
     except RequestError as error:
         return msgspec.structs.replace(given, error=error.code)
+    verdict = decide(bundle, manifest, encoded.data)
     return msgspec.structs.replace(
         given,
         encoded=encoded.data.hex(),
         unknown_attributes=encoded.unknown_attributes,
         unknown_placements=encoded.unknown_placements,
-        verdict=decide(bundle, manifest, encoded.data).hex(),
+        verdict=verdict.hex(),
+        ids=tuple(_ids(bundle, manifest, encoded.data, verdict)),
     )
+
+
+def _ids(bundle: Bundle, manifest: bytes, encoded: bytes, verdict: bytes) -> Iterator[str]:
+    digest = unpack_manifest(manifest).digest
+    for row in unpack_verdict(verdict):
+        yield decision_id(bundle.digest, digest, encoded, row.placement, row.slot).hex()
 
 
 def all_vectors() -> Iterator[Vector]:
@@ -93,6 +114,41 @@ def _file(policy: str) -> BundleFile:
     data = (POLICIES / f"{policy}.bundle").read_bytes()
     digest = sha256(data).hexdigest()
     return BundleFile(file=f"policies/{policy}.bundle", sha256=digest, size_bytes=len(data))
+
+
+def answers(all_of_it: Generated) -> tuple[bytes, ...]:
+    """This implementation's verdicts on all questions."""
+    opened = [open_bundle(data) for data in all_of_it.bundles]
+    return tuple(
+        answer(opened[each.bundle], all_of_it.manifests[each.manifest], each.request)
+        for each in all_of_it.questions
+    )
+
+
+def answer(bundle: Bundle, manifest: bytes, request: bytes) -> bytes:
+    try:
+        return decide(bundle, manifest, request)
+    except RequestError:
+        return REFUSED
+
+
+def stored_file(version: int) -> Path:
+    return STORED / f"format-{version}.bin.gz"
+
+
+def to_store() -> Generated:
+    """The policies of the cases, each case with a manifest block of its own."""
+    names = policy_names()
+    told = [vector for vector in all_vectors() if vector.encoded and vector.verdict]
+    return Generated(
+        bundles=tuple((POLICIES / f"{name}.bundle").read_bytes() for name in names),
+        manifests=tuple(bytes.fromhex(each.manifest) for each in told),
+        questions=tuple(
+            Question(names.index(each.policy), row, bytes.fromhex(each.encoded or ""))
+            for row, each in enumerate(told)
+        ),
+        verdicts=tuple(bytes.fromhex(each.verdict or "") for each in told),
+    )
 
 
 def as_text(value: object) -> bytes:
@@ -116,6 +172,11 @@ def main() -> None:
         (POLICIES / f"{name}.bundle").write_bytes(compiled(name))
     (HERE / "index.json").write_bytes(as_text(index()))
     (HERE / "vectors.json").write_bytes(as_text(vectors()))
+    asked = made_up()
+    write_generated(FILE, msgspec.structs.replace(asked, verdicts=answers(asked)))
+    if "--stored" in sys.argv[1:] or not stored_file(FORMAT).is_file():
+        STORED.mkdir(exist_ok=True)
+        write_generated(stored_file(FORMAT), to_store())
 
 
 if __name__ == "__main__":

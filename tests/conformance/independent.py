@@ -38,6 +38,11 @@ def epoch(now_s: int, period_s: int, place: str, salt: str, unit: str) -> int:
     return (now_s + word(["epoch", place, salt, unit]) % period_s) // period_s
 
 
+def decision_id(bundle: bytes, manifest_digest: bytes, encoded: bytes, where: bytes) -> str:
+    """Name of one slot's decision; `where`: u16 placement row and u16 slot, little endian."""
+    return sha256(sha256(bundle).digest() + manifest_digest + encoded + where).hexdigest()[:32]
+
+
 def drawn(tickets: Mapping[str, int], number: int) -> str:
     """The arm whose run of tickets, in arm order, holds this number."""
     end = 0

@@ -8,6 +8,8 @@ from typing import Any
 from edge.decision import beacon
 from edge.decision.beacon import Row, Track, unpack_verdict
 from edge.decision.bundle import Bundle
+from edge.decision.explain import explain
+from edge.decision.manifest import ManifestBlock
 from edge.decision.reasons import Reason
 from edge.decision.request import INVALID, SETS, STRINGS, Held, Request
 from tests.conformance.cases import (
@@ -67,6 +69,21 @@ def verdict_differences(
     for row, one in zip(rows, expect.rows, strict=True):
         for difference in _row_differences(bundle, request, row, one):
             yield f"{one.slot}: {difference}"
+
+
+def objection_differences(
+    bundle: Bundle, manifest: ManifestBlock, request: Request, expect: Expect
+) -> Iterator[Difference]:
+    """What explanations say against single arms, where cases ask."""
+    wanted = {row.slot: row.objections for row in expect.rows or [] if row.objections}
+    if not wanted:
+        return
+    for slot in explain(bundle, manifest, request):
+        found = {each.arm: each.reason for each in slot.arms}
+        for arm, reason in wanted.pop(f"{slot.placement}/{slot.slot}", {}).items():
+            if found.get(arm) != reason:
+                yield f"{slot.placement}/{slot.slot}: {arm} should be {reason}, is {found.get(arm)}"
+    yield from (f"there is no slot {slot}" for slot in wanted)
 
 
 def _row_differences(

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from edge.decision.decide import decide
 from edge.decision.errors import RequestError
+from edge.decision.reasons import ArmReason, Reason
 from edge.decision.request import unpack_request
 from edge.decision.request_json import encode_request
 from tests.conformance.building import (
     committed,
     compiled,
     manifest_bytes,
+    manifest_of,
     policy_names,
     request_bytes,
 )
 from tests.conformance.cases import HERE, POLICIES, Case, Theme, index, themes
-from tests.conformance.generate import as_text, vectors
-from tests.conformance.meaning import request_differences, verdict_differences
+from tests.conformance.generate import Vectors, as_text, vectors
+from tests.conformance.independent import decision_id
+from tests.conformance.meaning import (
+    objection_differences,
+    request_differences,
+    verdict_differences,
+)
 
 ALL = [(theme, case) for theme in themes() for case in theme.cases]
 
@@ -45,6 +53,7 @@ def _differences(theme: Theme, case: Case) -> list[str]:
         *_unknown(expect.unknown_placements, encoded.unknown_placements),
         *request_differences(bundle, request, expect),
         *verdict_differences(bundle, request, verdict, expect),
+        *objection_differences(bundle, manifest_of(theme, case), request, expect),
     ]
 
 
@@ -54,7 +63,8 @@ def _unknown(wanted: list[str], found: tuple[str, ...]) -> list[str]:
 
 def test_there_are_enough_cases_and_each_has_a_name_of_its_own() -> None:
     names = [f"{theme.theme}/{case.id}" for theme, case in ALL]
-    assert len(names) >= 80
+    assert len(names) >= 400
+    assert len(themes()) >= 20
     assert len(set(names)) == len(names)
 
 
@@ -62,6 +72,41 @@ def test_there_are_enough_cases_and_each_has_a_name_of_its_own() -> None:
 def test_a_case_expects_something(theme: Theme, case: Case) -> None:
     expect = case.expect
     assert expect.error or expect.attributes is not None or expect.rows
+
+
+def test_every_reason_of_the_closed_lists_has_a_case() -> None:
+    """Those from 32 on no verdict gives: they are the hosts' own."""
+    tracks = [
+        track
+        for _, case in ALL
+        for row in case.expect.rows or []
+        for track in (row, row.ghost)
+        if track is not None
+    ]
+    told = {track.reason for track in tracks}
+    assert told == {reason.name for reason in Reason if reason < 32}
+    objections = {
+        reason
+        for _, case in ALL
+        for row in case.expect.rows or []
+        for reason in row.objections.values()
+    }
+    assert objections == {reason.name for reason in ArmReason}
+
+
+def test_decisions_are_named_by_the_formula() -> None:
+    """`ids` of the committed vectors, from the files' own bytes."""
+    told = msgspec.json.decode((HERE / "vectors.json").read_bytes(), type=Vectors)
+    named = 0
+    for vector in told.vectors:
+        data = (POLICIES / f"{vector.policy}.bundle").read_bytes()
+        manifest, encoded = bytes.fromhex(vector.manifest), bytes.fromhex(vector.encoded or "")
+        rows = bytes.fromhex(vector.verdict or "")[16:]
+        for at, name in enumerate(vector.ids):
+            where = rows[64 * at : 64 * at + 3] + b"\0"
+            assert decision_id(data, manifest[8:40], encoded, where) == name, vector.id
+            named += 1
+    assert named >= 300
 
 
 def test_every_arm_that_chance_drew_is_derived_by_formula() -> None:

@@ -45,6 +45,11 @@ def test_the_reference_names_every_theme() -> None:
     assert f"{len(themes())} themes" in README
 
 
+def test_the_table_of_section_7_names_only_themes_and_every_one() -> None:
+    table = README.partition("## Where the design's section 7 is held")[2].partition("##")[0]
+    assert [one.theme for one in themes() if one.theme not in table] == []
+
+
 def test_every_description_is_a_sentence() -> None:
     for theme in themes():
         for case in theme.cases:

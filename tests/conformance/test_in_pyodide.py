@@ -1,8 +1,8 @@
 """The same core in Pyodide under Node: every byte as CPython gives it.
 
-Two questions go over, each a single batch: all vectors of the suite, and 2,000
-generated requests over the example store's policy and made-up ones.  What comes back
-are the encoded requests, or the error's code, and the verdicts.
+Three questions go over, each a single batch: all vectors of the suite; 2,000 requests
+as JSON over the example store's policy and made-up ones; and the 10,000 made-up cases.
+What comes back are the encoded requests, or the error's code, and the verdicts.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from policy_compiler.compiling import compile_catalog
 from policy_compiler.emit import emit
 from tests.conformance.building import manifest_bytes, request_bytes
 from tests.conformance.cases import POLICIES, themes
+from tests.conformance.generated import FILE, read_generated
 from tests.support.parts import ROOT
 from tests.support.policies import random_plan
 from tests.support.pyodide import Pyodide
@@ -48,6 +49,26 @@ def answer(bundle, manifest, text):
     except RequestError as error:
         return error.code.encode(), b""
     return encoded.data, decide(bundle, manifest, encoded.data)
+"""
+
+
+DECIDE_THERE = """
+import msgspec
+from edge.decision.bundle import open_bundle
+from edge.decision.decide import decide
+from edge.decision.errors import RequestError
+
+def main(payload):
+    bundles, manifests, questions = msgspec.msgpack.decode(payload)
+    opened = [open_bundle(data) for data in bundles]
+    answers = [answer(opened[b], manifests[m], request) for b, m, request in questions]
+    return msgspec.msgpack.encode(answers)
+
+def answer(bundle, manifest, request):
+    try:
+        return decide(bundle, manifest, request)
+    except RequestError:
+        return b""
 """
 
 
@@ -101,3 +122,13 @@ def _questions(row: int, bundle: Bundle) -> list[Question]:
     count = STORE_SHARE if row == 0 else (GENERATED - STORE_SHARE) // MADE_UP_POLICIES
     maker = RequestMaker(bundle, seed=row)
     return [(row, pack_manifest(maker.manifest()), maker.request().text) for _ in range(count)]
+
+
+def test_the_10000_made_up_cases_give_the_same_bytes_there(pyodide: Pyodide) -> None:
+    cases = read_generated(FILE)
+    questions = [(each.bundle, each.manifest, each.request) for each in cases.questions]
+    payload = msgspec.msgpack.encode((cases.bundles, cases.manifests, questions))
+    verdicts = msgspec.msgpack.decode(pyodide.run(DECIDE_THERE, payload), type=list[bytes])
+    assert len(verdicts) == len(cases.verdicts) == 10_000
+    different = [i for i, verdict in enumerate(verdicts) if verdict != cases.verdicts[i]]
+    assert not different, f"{len(different)} differ, first: case {different[0]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from hashlib import sha256
 from pathlib import Path
@@ -19,7 +20,7 @@ from control_plane.app import ROUTES, create_app
 from control_plane.errors import PROBLEMS, Problem
 from control_plane.settings import PREFIX, Settings
 from edge.decision.bundle import open_bundle
-from tests.control_plane.conftest import Running
+from tests.control_plane.conftest import Running, running
 from tests.control_plane.shop import write_catalog
 from tests.support.parts import ROOT
 
@@ -46,11 +47,47 @@ async def test_an_edge_finds_everything_from_the_manifest_on(plane: Running):
 
 async def test_what_never_changes_is_cached_for_ever(plane: Running):
     live = plane.edge.live
-    for path in (f"bundles/{live.bundle}", f"releases/{live.release}", "keys/root.1.jws"):
+    for path in (f"bundles/{live.bundle}", f"releases/{live.release}"):
         answer = await plane.client.get(f"/v1/{path}")
         assert answer.status_code == 200
         assert answer.headers["cache-control"] == FOR_EVER
         assert answer.headers["etag"] == f'"{sha256(answer.content).hexdigest()}"'
+
+
+async def test_a_root_is_not_cached_for_ever_since_its_name_does_not_bind_it(plane: Running):
+    answer = await plane.client.get("/v1/keys/root.1.jws")
+    assert answer.headers["cache-control"] == "public, max-age=3600"
+
+
+@pytest.mark.parametrize("kind", ["bundles", "releases"])
+async def test_a_tampered_file_is_never_served_and_raises_an_alarm(
+    plane: Running, kind: str, caplog: pytest.LogCaptureFixture
+):
+    live = plane.edge.live
+    name = f"{kind}/{live.bundle if kind == 'bundles' else live.release}"
+    file = plane.services.settings.objects / name
+    good, stat = file.read_bytes(), file.stat()
+    assert (await plane.client.get(f"/v1/{name}")).status_code == 200
+    file.write_bytes(bytes([good[0] ^ 1]) + good[1:])  # same size, same times
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    answer = await plane.client.get(f"/v1/{name}", headers={"If-None-Match": "*"})
+    assert_canonical(answer, "damaged")
+    assert f"ALARM: {name}" in caplog.text
+    file.write_bytes(good)
+    assert (await plane.client.get(f"/v1/{name}")).content == good
+
+
+async def test_publishing_again_mends_a_tampered_bundle(settings: Settings):
+    async with running(settings) as plane:
+        digest = plane.edge.live.bundle
+    (settings.objects / "bundles" / digest).write_bytes(b"something else")
+    async with running(settings) as plane:
+        assert (await plane.client.get("/healthz")).status_code == 200
+        console = await plane.client.get("/console")
+        assert "Nothing was published yet" in console.text
+        plane.services.catalog.publish(actor="test")
+        assert plane.edge.bundle.digest.hex() == digest
+        assert (await plane.client.get(f"/v1/bundles/{digest}")).status_code == 200
 
 
 async def test_the_manifest_is_cached_for_seconds_and_known_by_its_tag(plane: Running):

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
+from control_plane.cli.counting import counted
 from edge.decision.bundle import open_bundle
 from edge.decision.tables import BROWSER_PROJECTION, HEAD_PROJECTION
 from tests.support.cli import assert_clear, proffer, program, request_of, tree
 from tests.support.parts import ROOT
 
 COMMANDS = (
-    "init", "compile", "verify", "decide", "explain", "replay", "simulate", "serve", "edge",
-    "demo",
+    "init", "compile", "lint", "fmt", "diff", "schema", "verify", "decide", "explain", "replay",
+    "simulate", "serve", "edge", "demo",
 )  # fmt: skip
 
 
@@ -46,11 +50,25 @@ def test_help_tells_what_a_command_does_and_how_it_ends(command: str) -> None:
     assert "--json" in ran.out and "--plain" in ran.out
 
 
-def test_help_names_every_command() -> None:
+def test_help_names_every_command_and_cuts_nothing_off() -> None:
     ran = program("--help")
     assert ran.code == 0
-    for command in COMMANDS:
-        assert f"\n  {command} " in ran.out
+    listed = re.findall(r"^  ([a-z]+)  ", ran.out.partition("Commands:")[2], re.MULTILINE)
+    assert listed == list(COMMANDS)
+    assert "..." not in ran.out.partition("Commands:")[2]
+    assert max(map(len, ran.out.splitlines())) <= 80
+
+
+def test_the_version_is_told() -> None:
+    ran = program("--version")
+    assert (ran.code, ran.out) == (0, f"proffer {version('proffer')}\n")
+
+
+@pytest.mark.parametrize(
+    ("number", "told"), [(0, "0 offers"), (1, "1 offer"), (1234, "1,234 offers")]
+)
+def test_nouns_agree_with_their_number(number: int, told: str) -> None:
+    assert counted(number, "offer") == told
 
 
 @pytest.mark.parametrize("arguments", [("nonsense",), ("compile",), ("compile", "a", "--nonsense")])
@@ -63,15 +81,29 @@ def test_wrong_usage_ends_with_2(arguments: tuple[str, ...]) -> None:
 # --- init ---------------------------------------------------------------------
 
 
-def test_the_starter_compiles_with_notes_at_most(tmp_path: Path) -> None:
+def test_there_is_nothing_to_say_against_the_starter(tmp_path: Path) -> None:
     made = proffer("init", tmp_path / "shop", "--json")
     assert made.document["files"] == [
         "shop.yaml", "offers.yaml", "request.json", "catalog.schema.json"
     ]  # fmt: skip
     compiled = proffer("compile", tmp_path / "shop", "--check", "--json")
-    assert compiled.code == 0
-    assert {found["severity"] for found in compiled.document["diagnostics"]} <= {"note"}
+    assert compiled.code == 0 and compiled.document["diagnostics"] == []
     assert compiled.document["file"] is None
+    assert proffer("fmt", tmp_path / "shop", "--check").code == 0
+
+
+def test_every_attribute_of_the_starter_is_used(catalog: Path, bundle: Path) -> None:
+    declared = set(YAML(typ="safe").load(catalog / "shop.yaml")["attributes"])
+    decided = proffer("decide", catalog, catalog / "request.json", "--json").document
+    assert declared == set(proffer("explain", bundle, "--json").document["attributes"])
+    assert declared == set(json.loads((catalog / "request.json").read_text())["attributes"])
+    assert decided["ignored"] == []
+
+
+def test_the_starter_names_no_file_that_its_reader_lacks(catalog: Path) -> None:
+    texts = " ".join(file.read_text() for file in catalog.glob("*.yaml"))
+    named = set(re.findall(r"[\w./-]+\.(?:md|json|yaml)\b", texts))
+    assert named and all((catalog / name).is_file() for name in named)
 
 
 def test_init_never_overwrites(catalog: Path) -> None:

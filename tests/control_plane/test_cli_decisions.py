@@ -29,7 +29,8 @@ def bundle(catalog: Path, tmp_path: Path) -> Path:
 
 
 def test_catalog_and_bundle_decide_alike(catalog: Path, bundle: Path) -> None:
-    request = request_of(catalog)
+    strange = {"cart.total": "64.90", "visit.source": "search"}
+    request = request_of(catalog, attributes=strange)
     by_catalog = proffer("decide", catalog, request, "--json")
     by_bundle = proffer("decide", bundle, request, "--json")
     assert by_catalog.code == by_bundle.code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ from tests.support.parts import ROOT
 
 END_S = 5.0
 PATIENCE_S = 60.0
+PLACEMENT = re.compile(r'data-placement="(\w+)"')
 ANYWHERE = ("--port", "0", "--console-port", "0", "--origin-port", "0")
 
 
@@ -79,6 +81,9 @@ def test_the_demo_runs_ends_and_goes_on_with_its_data(tmp_path: Path) -> None:
         assert first.end() < END_S
         assert first.process.returncode == 0, data.with_suffix(".log").read_text()
     assert not any(answers(told[name]) for name in ("shop", "console", "origin"))
+    logs = {log.name: log.read_text() for log in (data / "log").iterdir()}
+    assert {"visitors.log", "shop-visitors.log", "edge.log"} <= set(logs)
+    assert not any("Traceback" in text for text in logs.values()), logs
     keys = (data / "keys" / "development-keys.json").read_bytes()
     replayed = proffer("replay", data, "--json")
     assert replayed.code == 0 and replayed.document["records"] >= 40
@@ -109,6 +114,7 @@ def test_simulated_visitors_of_one_s_own_use_a_running_demo(tmp_path: Path) -> N
         assert ran.code == 0, ran.err
         assert ran.document["visitors"] == 30 and ran.document["failures"] == 0
         assert len(ran.document["truth_sha256"]) == 64 and ran.document["truth_sha256"] in ran.err
+        assert placements_filled(told["shop"]) == {"home_hero", "cart_banner", "checkout_upsell"}
         page = proffer(
             "simulate", "--edge", told["shop"], "--control", told["control"], "--data", data,
             "--visitors", "3", "--through", "shop", "--plain",
@@ -116,6 +122,20 @@ def test_simulated_visitors_of_one_s_own_use_a_running_demo(tmp_path: Path) -> N
         assert page.code == 0, page.err
         assert "truly best arm" in page.out
         running.end()
+
+
+def placements_filled(shop: str, visitors: int = 30) -> set[str]:
+    """Where the shop's pages showed offers to visitors who qualify and were not held out."""
+    found: set[str] = set()
+    for _ in range(visitors):
+        with httpx.Client(base_url=shop, follow_redirects=True, timeout=30) as visitor:
+            visitor.get("/sign-in", params={"as": "returning"})
+            for path in ("/", "/cart", "/checkout"):
+                offers = re.findall(r'class="proffer-offer" [^>]*', visitor.get(path).text)
+                found |= {name for tag in offers for name in PLACEMENT.findall(tag)}
+        if len(found) == 3:
+            break
+    return found
 
 
 # --- parts --------------------------------------------------------------------

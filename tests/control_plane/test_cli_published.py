@@ -246,6 +246,17 @@ def test_a_taken_port_is_told_before_anything_runs(
     assert "cannot be listened on" in ran.err and "--port" in ran.err
 
 
+def test_a_broken_catalog_starts_nothing_and_leaves_no_data(template: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(template / "catalog", tmp_path / "catalog")
+    offers = folder / "offers.yaml"
+    offers.write_text(offers.read_text().replace("percent: 10", "percent: -10"))
+    ran = proffer("serve", "--catalog", folder, "--data", tmp_path / "var", "--port", "0")
+    assert ran.code == 1
+    assert "offers.yaml:" in ran.err and "nothing was started" in ran.err
+    assert "Traceback" not in ran.err
+    assert not (tmp_path / "var").exists()
+
+
 def test_keys_that_others_may_read_are_refused(data: Path) -> None:
     (data / "keys" / "development-keys.json").chmod(0o644)
     ran = proffer("serve", "--data", data, "--tenant", "my-shop", "--port", "0")

@@ -19,7 +19,11 @@ from control_plane.collecting import split
 from control_plane.errors import Refused
 from control_plane.storage import tables as t
 from edge.decision.beacon import FRESH
-from edge.decision.events import BATCH_LIMIT_BYTES, BATCH_LIMIT_EVENTS, EVENT_LIMIT_BYTES
+from edge.decision.events import (
+    BATCH_LIMIT_BYTES,
+    BATCH_LIMIT_EVENTS,
+    EVENT_LIMIT_BYTES,
+)
 from tests.control_plane.conftest import Running
 from tests.control_plane.shop import Slot, event, order_event, send
 
@@ -98,6 +102,31 @@ async def test_an_event_counts_once_however_often_it_is_sent(plane: Running):
     }
     assert (await sent(plane, *batch, shop=True))["duplicates"] == 3
     assert len(rows(plane, t.decisions)) == len(rows(plane, t.orders)) == 1
+
+
+@pytest.mark.parametrize("mac", [None, ""], ids=["attested", "made by a page"])
+async def test_a_page_cannot_use_up_the_names_of_others(plane: Running, mac: str | None):
+    """Names can be guessed: an order's id, an edge's source."""
+    decided, order = plane.edge.decide("u", NOW_S), order_event("o1", "u", NOW_S)
+    record = plane.edge.decision_event(decided, mac=mac)
+    guessed = [
+        plane.edge.shown_event(Slot("a" * 32, None, "", ""), NOW_S)  # type: ignore[arg-type]
+        | {"source": each["source"], "id": each["id"]}
+        for each in (record, order)
+    ]
+    assert (await sent(plane, *guessed))["accepted"] == 2
+    counts = await sent(plane, plane.edge.decision_event(decided), order, shop=True)
+    assert counts == {"accepted": 2, "duplicates": 0, "quarantined": 0}
+    assert [row.attested for row in rows(plane, t.decisions)] == [True]
+    assert [row.order_id for row in rows(plane, t.orders)] == ["o1"]
+
+
+async def test_a_page_cannot_tell_an_edges_decision_under_its_name_first(plane: Running):
+    """The same record without its MAC, as anybody could send who saw it."""
+    decided = plane.edge.decide("u", NOW_S)
+    await sent(plane, plane.edge.decision_event(decided, mac=""))
+    await sent(plane, plane.edge.decision_event(decided))
+    assert [row.attested for row in rows(plane, t.decisions)] == [True]
 
 
 async def test_the_name_of_an_event_is_source_and_id_together(plane: Running):

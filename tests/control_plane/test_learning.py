@@ -18,6 +18,7 @@ from control_plane.learning.thompson import (
     Arm,
     Learned,
     Segment,
+    fit_of,
     largest_move,
     learn,
     posterior_of,
@@ -53,6 +54,7 @@ class Shop:
         self.costs_micros = costs_micros or {}
         self.segment = segment
         self.visitors = 0
+        self.looks: list[Learned] = []
 
     def batch(self, rows: int, listed: Listed) -> list[LearningRow]:
         shares = np.array([share for _, share in listed]) / T
@@ -87,6 +89,7 @@ class Shop:
             outcomes += self.batch(rows, tickets(weights))
             learned = learn("hero", {self.segment: EVEN}, outcomes)
             weights = learned.allocation.get(self.segment, EVEN)
+            self.looks.append(learned)
         return learned, outcomes
 
 
@@ -124,11 +127,27 @@ def test_what_costs_more_than_it_brings_loses_to_none():
     assert shares(learned)[NONE] > 0.8
 
 
-@pytest.mark.parametrize("costs", [{}, COSTS], ids=["free", "costly"])
-def test_where_no_arm_helps_none_keeps_its_share(costs):
-    finals = [shares(Shop(seed, ALIKE, costs).run(6, 200)[0])[NONE] for seed in range(20)]
-    start, spread = 1 / len(ARMS), np.std(finals, ddof=1) / np.sqrt(len(finals))
-    assert np.mean(finals) + 1.96 * spread >= start
+@pytest.mark.parametrize(("costs", "misled"), [({}, 1), (COSTS, 0)], ids=["free", "costly"])
+def test_where_no_arm_helps_none_keeps_its_share_at_every_look(costs, misled):
+    """Free offers that change nothing are the hardest case; `FALSE_PROOFS` of shops may err."""
+    lost = 0
+    for seed in range(20):
+        shop = Shop(seed, ALIKE, costs)
+        shop.run(12, 100)
+        least = min(shares(learned)[NONE] for learned in shop.looks if only(learned).learned)
+        lost += least < 1 / len(ARMS) - 1e-3
+    assert lost <= misled
+
+
+def test_an_arm_that_is_not_proven_never_rises():
+    """Whatever chance says of it; here one seems to be the best by luck."""
+    shop = Shop(3, ALIKE)
+    shop.run(12, 100)
+    found = [only(learned) for learned in shop.looks if only(learned).learned]
+    arms = [arm for segment in found for arm in segment.arms if arm.arm != NONE]
+    assert not any(arm.proven for arm in arms)
+    assert max(arm.share / TOTAL for arm in arms) <= 1 / len(ARMS) + 1e-3
+    assert max(arm.best for arm in arms) > 0.7
 
 
 def test_each_segment_learns_by_itself():
@@ -228,7 +247,8 @@ def test_rows_of_one_unit_count_as_what_they_are():
     """The same visitors, told five times, make nothing more certain."""
     once = Shop(11, BETTER).batch(600, tickets(EVEN))
     alone, again = (
-        posterior_of(evidence_of(rows, ARMS)[0]).covariance.diagonal() for rows in (once, once * 5)
+        posterior_of(fit_of(evidence_of(rows, ARMS)[0])).covariance.diagonal()
+        for rows in (once, once * 5)
     )
     assert np.all(again > 0.9 * alone)
 
@@ -252,7 +272,7 @@ def test_equal_rows_give_equal_weights_in_whatever_order_they_come():
 
 
 def test_another_seed_is_another_draw_from_the_same_posterior():
-    outcomes = Shop(14, ALIKE).batch(1000, tickets(EVEN))
+    outcomes = Shop(14, BETTER).batch(300, tickets(EVEN))
     one, two = (learn("hero", {"new": EVEN}, outcomes, seed=seed) for seed in (1, 2))
     assert one.seed == 1
     assert one.allocation != two.allocation

@@ -165,7 +165,7 @@ async def redeem(world: World, arm: str, visitor: str, order: str) -> None:
     desk = world.services.redemptions
     token = world.edge.token(arm, visitor, NOW_S, expires_s=NOW_S + 10**9)
     cart = CartFacts("60.00", "20.00", {})
-    held = await desk.reserve(Reserve(token, order, visitor, cart))
+    held = await desk.reserve(Reserve(token, order, cart, visitor=visitor))
     await desk.commit(held.reservation)
 
 

@@ -57,7 +57,7 @@ class Shop:
         return await self.post(step, {"reservation": reservation})
 
     def token(self, arm: str, **changes: Any) -> str:
-        return self.edge.token(arm, "ann", NOW_S, **changes)
+        return self.edge.token(arm, changes.pop("subject", "ann"), NOW_S, **changes)
 
     def uses(self, cap: str) -> int:
         query = select(t.redemption_counts.c.count).where(t.redemption_counts.c.cap == cap)
@@ -122,6 +122,33 @@ async def test_an_offer_that_does_not_fit_the_cart_is_refused(
     detail = await shop.refused("not-redeemable", shop.token("ten-off/p10"), cart=changed)
     assert detail.startswith("offer ten-off/p10: ")
     assert why in detail
+
+
+async def test_a_margin_floor_needs_the_margin_of_this_cart(shop: Shop):
+    """The typical margin stands in on pages; for money the shop has to tell the real one."""
+    untold = {"order_value": "60.00", "attributes": LAMPS}
+    detail = await shop.refused("not-redeemable", shop.token("ten-off/p10"), cart=untold)
+    assert "the cart's margin was not told" in detail
+    await shop.held(shop.token("five-off/a5"), cart=untold)  # has no floor
+
+
+async def test_the_floor_of_another_offer_of_the_order_needs_the_margin_too(
+    shop: Shop, tmp_path: Path
+):
+    text = CATALOG.replace("kind: percent\n", "kind: percent\n    stackable: true\n")
+    write_catalog(tmp_path / "catalog", text)
+    shop.plane.services.catalog.publish(actor="test")
+    await shop.held(shop.token("ten-off/p10"))
+    untold = {"order_value": "60.00", "attributes": LAMPS}
+    detail = await shop.refused("not-redeemable", shop.token("a-mug/one"), cart=untold)
+    assert "the cart's margin was not told" in detail
+
+
+@pytest.mark.parametrize("value", ["0.00", "0", "-5.00"])
+async def test_an_empty_cart_redeems_nothing(shop: Shop, value: str):
+    changed = cart(value, "0.00")
+    await shop.refused("not-redeemable", shop.token("five-off/a5"), cart=changed)
+    await shop.refused("not-redeemable", shop.token("a-mug/one"), cart=changed)
 
 
 async def test_what_time_may_change_is_not_asked_again(shop: Shop):
@@ -322,9 +349,8 @@ def test_fifty_threads_that_want_the_last_ten_get_exactly_ten(services: Services
     together = threading.Barrier(50)
 
     def reserve(number: int) -> str:
-        asked = Reserve(
-            tokens[number], f"q{number}", f"u{number}", msgspec.convert(cart(), CartFacts)
-        )
+        facts = msgspec.convert(cart(), CartFacts)
+        asked = Reserve(tokens[number], f"q{number}", facts, visitor=f"u{number}")
         together.wait(10)
         try:
             return asyncio.run(services.redemptions.reserve(asked)).state
@@ -343,7 +369,7 @@ def test_fifty_threads_with_one_token_get_one_reservation(services: Services):
     together = threading.Barrier(50)
 
     def reserve(number: int) -> str:
-        asked = Reserve(token, f"q{number}", "ann", msgspec.convert(cart(), CartFacts))
+        asked = Reserve(token, f"q{number}", msgspec.convert(cart(), CartFacts), visitor="ann")
         together.wait(10)
         try:
             return asyncio.run(services.redemptions.reserve(asked)).reservation

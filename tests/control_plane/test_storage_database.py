@@ -6,12 +6,14 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import select, text
+from sqlalchemy import create_engine, select, text
 
 from control_plane.storage.database import Database, migrate
-from control_plane.storage.tables import METADATA, leases
+from control_plane.storage.tables import METADATA, events, leases, quarantine
 
 
 @pytest.fixture
@@ -35,6 +37,34 @@ def test_migrating_again_changes_nothing_and_keeps_the_rows(database: Database):
     migrate(database.engine)
     with database.reading() as connection:
         assert connection.scalar(select(leases.c.holder)) == "h"
+
+
+OLD = """
+INSERT INTO events VALUES ('t', '/shop', 'o1', 'shop.proffer.order', 1),
+  ('t', '/edge', 'd1', 'shop.proffer.decision', 2), ('t', '/page', 'e1', 'shop.proffer.click', 3);
+INSERT INTO quarantine (tenant, digest, reason, detail, from_shop, received_s, event)
+  VALUES ('t', 'aa', 'CONFLICT', '', 1, 4, x'01'), ('t', 'bb', 'UNREADABLE', '', 0, 5, x'02');
+"""
+
+
+def test_the_data_of_an_older_version_moves_along(tmp_path: Path):
+    """As `proffer demo` left it in ./var before events had trust classes."""
+    path = tmp_path / "proffer.db"
+    config = Config()
+    config.set_main_option("script_location", "control_plane:migrations")
+    with create_engine(f"sqlite:///{path}").begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+    old = sqlite3.connect(path)
+    old.executescript(OLD)
+    old.close()
+    database = Database(path)
+    with database.reading() as connection:
+        names = connection.execute(select(events.c.trust, events.c.id).order_by(events.c.id))
+        assert [tuple(row) for row in names] == [("edge", "d1"), ("page", "e1"), ("shop", "o1")]
+        kept = connection.execute(select(quarantine.c.trust, quarantine.c.event))
+        assert [tuple(row) for row in kept] == [("shop", b"\1"), ("page", b"\2")]
+    database.close()
 
 
 def test_every_connection_is_durable_and_strict(database: Database):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_plane.storage.objects import NAME, DirectoryStore, ObjectError
+from control_plane.storage.objects import NAME, DirectoryStore, ObjectError, Tampered
 
 BUNDLE = b"bundle"
 NAME_OF_BUNDLE = f"bundles/{sha256(BUNDLE).hexdigest()}"
@@ -31,6 +31,17 @@ def test_an_immutable_object_is_named_by_its_content(store: DirectoryStore):
     with pytest.raises(ObjectError, match="named by its content"):
         store.put(NAME_OF_BUNDLE, b"other")
     assert store.get(NAME_OF_BUNDLE) is None
+
+
+def test_what_was_changed_on_the_disk_is_not_read_and_is_mended_by_writing_it_again(
+    store: DirectoryStore,
+):
+    store.put(NAME_OF_BUNDLE, BUNDLE)
+    (store.folder / NAME_OF_BUNDLE).write_bytes(b"bundlE")
+    with pytest.raises(Tampered, match=NAME_OF_BUNDLE):
+        store.get(NAME_OF_BUNDLE)
+    store.put(NAME_OF_BUNDLE, BUNDLE)
+    assert store.get(NAME_OF_BUNDLE) == BUNDLE
 
 
 def test_a_root_is_written_once(store: DirectoryStore):

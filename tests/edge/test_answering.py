@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 
@@ -253,3 +254,43 @@ def test_who_has_lost_the_state_is_not_taken_for_new(w: World) -> None:
     assert "__Host-ps" not in visitor.cookies
     assert unpack_request(w.record(first).request).state is not None
     assert unpack_request(w.record(second).request).state is None
+
+
+# --- ill-formed text --------------------------------------------------------------
+
+
+def post_raw(w: World, body: bytes) -> httpx.Response:
+    headers = {"content-type": "application/json"}
+    return w.visitor().send("POST", "/_proffer/decide", content=body, headers=headers)
+
+
+@pytest.mark.parametrize("name", [rb"\ud800", rb"a\udfffb", rb"cart.total\ud83d"])
+def test_an_attribute_whose_name_is_ill_formed_is_unknown(w: World, name: bytes) -> None:
+    answer = post_raw(w, b'{"placements": ["hero"], "attributes": {"%b": 1}}' % name)
+    assert answer.status_code == 200, answer.text
+    (ignored,) = answer.json()["ignored"]
+    assert "\ufffd" in ignored["name"] and "no such attribute" in ignored["why"]
+    assert answer.json()["decisions"][0]["decision"]
+
+
+ILL_FORMED_BODIES = [
+    rb'{"placements": ["\ud800"]}',
+    rb'{"placements": ["hero"], "consent": "none", "locale": "\ud800", "\ud800": 1}',
+    rb'{"placements": ["hero"], "session": "\ud800"}',
+    rb'{"placements": ["hero"], "customer": "\ud800"}',
+    rb'{"placements": ["hero"], "taken": [{"placement": "\ud800", "slot": 0, "arm": "\ud800"}]}',
+    rb'{"placements": ["hero"], "attributes": {"cart.total": "\ud800"}}',
+    b'{"placements": ["\xed\xa0\x80"]}',
+]
+
+
+@pytest.mark.parametrize("body", ILL_FORMED_BODIES)
+def test_ill_formed_text_anywhere_is_no_fault_of_ours(w: World, body: bytes) -> None:
+    assert post_raw(w, body).status_code in (200, 400)
+
+
+def test_an_ill_formed_placement_is_refused_without_a_policy_too(tmp_path: Path) -> None:
+    with world(tmp_path, published=False) as w:
+        for body in ILL_FORMED_BODIES:
+            assert post_raw(w, body).status_code in (200, 400)
+        assert_problem(post_raw(w, ILL_FORMED_BODIES[0]), 400, "request-field")

@@ -14,7 +14,16 @@ from edge.decision.events import BATCH_LIMIT_BYTES, BATCH_LIMIT_EVENTS, EVENT_LI
 from edge.decision.hashing import key_of
 from edge.decision.jws import from_base64url
 from edge.decision.state import State
-from tests.support.edges import DAY_S, Visitor, World, a_shown, keys, until, world
+from tests.support.edges import (
+    DAY_S,
+    Visitor,
+    World,
+    a_shown,
+    assert_problem,
+    keys,
+    until,
+    world,
+)
 
 
 def state_of(visitor: Visitor) -> State:
@@ -42,7 +51,7 @@ def test_what_was_seen_reaches_the_control_plane_without_its_receipt(w: World) -
     visitor = w.visitor()
     decided = visitor.decide("hero")["decisions"][0]
     answer = visitor.beacon(a_shown(decided), a_shown(decided, "click"))
-    assert answer.json() == {"accepted": 2, "refused": []}
+    assert answer.json() == {"accepted": 2, "duplicates": 0, "quarantined": 0, "refused": []}
     exposure, click = received(w, decided["decision"])
     assert (exposure["type"], click["type"]) == ("shop.proffer.exposure", "shop.proffer.click")
     assert set(exposure["data"]) == {"decision", "placement", "slot", "time_s", "track"}
@@ -79,6 +88,59 @@ def test_good_events_pass_and_bad_ones_are_named(w: World) -> None:
     assert [refused["index"] for refused in answer.json()["refused"]] == [0, 2]
 
 
+def test_the_counts_are_those_of_the_control_plane(w: World) -> None:
+    visitor = w.visitor()
+    decided = visitor.decide("hero")["decisions"][0]
+    visitor.beacon(a_shown(decided))
+    again = visitor.beacon(a_shown(decided), a_shown(decided, "click")).json()
+    assert (again["accepted"], again["duplicates"], again["quarantined"]) == (1, 1, 0)
+    w.control.receipt = {"accepted": 0, "quarantined": 1}
+    odd = visitor.beacon(a_shown(decided, "click", id="odd")).json()
+    assert (odd["accepted"], odd["duplicates"], odd["quarantined"]) == (0, 0, 1)
+
+
+def test_an_answer_without_counts_is_no_acknowledgement(w: World) -> None:
+    decided = w.visitor().decide("hero")["decisions"][0]
+    w.control.receipt = {"accepted": "all"}
+    assert_problem(w.visitor().beacon(a_shown(decided)), 503, "unavailable")
+
+
+ILL_FORMED = [rb"\ud800", rb"\udc00", rb"\uDBFF\u0041", rb"\ud800\ud800", b"\xff", b"\xed\xa0\x80"]
+
+
+@pytest.mark.parametrize("bad", ILL_FORMED)
+@pytest.mark.parametrize("where", ["id", "source", "placement", "subject"])
+def test_ill_formed_text_in_one_event_does_not_stop_the_others(
+    w: World, bad: bytes, where: str
+) -> None:
+    visitor = w.visitor()
+    decided = visitor.decide("hero")["decisions"][0]
+    odd = a_shown(decided, "click", id="odd", subject="s")
+    if where == "placement":
+        odd["data"] = {**odd["data"], where: "BAD"}
+    else:
+        odd[where] = "BAD"
+    batch = [a_shown(decided), odd, a_shown(decided, "click")]
+    body = msgspec.json.encode(batch).replace(b"BAD", bad)
+    headers = {"content-type": "application/cloudevents-batch+json"}
+    answer = visitor.send("POST", "/_proffer/beacon", content=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["accepted"] == 2
+    assert [refused["index"] for refused in answer.json()["refused"]] == [1]
+    assert len(received(w, decided["decision"])) == 2
+
+
+def test_well_formed_pairs_and_backslashes_are_no_surrogates(w: World) -> None:
+    visitor = w.visitor()
+    decided = visitor.decide("hero")["decisions"][0]
+    body = msgspec.json.encode([a_shown(decided, "click", id="BAD")])
+    body = body.replace(b"BAD", rb"\ud83c\udf81 \\ud800 \\\u0041")
+    headers = {"content-type": "application/json"}
+    answer = visitor.send("POST", "/_proffer/beacon", content=body, headers=headers)
+    assert answer.json()["accepted"] == 1, answer.text
+    assert received(w, decided["decision"])[-1]["id"] == "\U0001f381 \\ud800 \\A"
+
+
 @pytest.mark.parametrize("kind", ["decision", "order", "refund"])
 def test_pages_tell_neither_decisions_nor_orders(w: World, kind: str) -> None:
     decided = w.visitor().decide("hero")["decisions"][0]
@@ -102,7 +164,7 @@ def test_an_event_of_the_wrong_shape_is_refused(w: World, changes: dict[str, Any
         {"decision": "0" * 32, "placement": "hero", "slot": 0, "track": "shown", "receipt": ""}
     )
     answer = w.visitor().beacon(event | changes)
-    assert (answer.status_code, answer.json()["code"]) == (400, "no-event")
+    assert_problem(answer, 400, "no-event")
 
 
 @pytest.mark.parametrize(
@@ -121,7 +183,8 @@ def test_a_body_that_is_no_batch_is_refused(w: World, body: bytes, status: int) 
 
 
 def test_an_empty_batch_is_nothing_and_fine(w: World) -> None:
-    assert w.visitor().beacon().json() == {"accepted": 0, "refused": []}
+    nothing = {"accepted": 0, "duplicates": 0, "quarantined": 0, "refused": []}
+    assert w.visitor().beacon().json() == nothing
 
 
 def test_another_sites_form_cannot_send_beacons(w: World) -> None:

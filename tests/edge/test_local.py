@@ -6,7 +6,8 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from edge.local import (
     LocalHome,
     SettingsError,
     app_from_environment,
+    create_local_app,
     read_settings,
 )
 from policy_compiler.keys import KEYS_FILE, DevelopmentKeys
@@ -186,6 +188,87 @@ def test_a_refusal_for_good_differs_from_one_that_may_pass(status: int, for_good
 
     with running(control.app()) as url:
         asyncio.run(run(url))
+
+
+class Fickle:
+    """Ends a connection instead of answering its second request, as a server that restarts."""
+
+    def __init__(self, counts: bytes = b'{"accepted":1,"duplicates":0,"quarantined":0}') -> None:
+        self.answer = b"HTTP/1.1 202 Accepted\r\nContent-Length: %d\r\n\r\n" % len(counts) + counts
+        self.bodies: list[bytes] = []
+        self.connections = 0
+        self.patience = 1
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        with suppress(asyncio.IncompleteReadError, asyncio.CancelledError):
+            for _ in range(self.patience):
+                await self._read(reader)
+                writer.write(self.answer)
+            await self._read(reader)
+        writer.close()
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r")[0])
+        self.bodies.append(await reader.readexactly(length))
+
+
+def with_fickle(fickle: Fickle, act: Callable[[LocalHome], Awaitable[None]]) -> None:
+    async def run() -> None:
+        server = await asyncio.start_server(fickle.serve, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        home = LocalHome(url, url, Path("unused"))
+        async with server:
+            await act(home)
+            await home.close()
+
+    asyncio.run(run())
+
+
+def test_a_kept_connection_that_ended_is_no_reason_to_lose_a_beacon() -> None:
+    async def act(home: LocalHome) -> None:
+        assert (await home.deliver(b"[1]")).accepted == 1
+        assert (await home.deliver(b"[2]")).accepted == 1
+
+    fickle = Fickle()
+    with_fickle(fickle, act)
+    assert (fickle.bodies, fickle.connections) == ([b"[1]", b"[2]", b"[2]"], 2)
+
+
+def test_a_beacon_is_tried_twice_and_not_for_ever() -> None:
+    async def act(home: LocalHome) -> None:
+        with pytest.raises(HostError, match="beacons: "):
+            await home.deliver(b"[1]")
+
+    fickle = Fickle()
+    fickle.patience = 0
+    with_fickle(fickle, act)
+    assert fickle.bodies == [b"[1]", b"[1]"]
+
+
+@pytest.mark.parametrize("counts", [b"", b"{}", b"<html>", b'{"accepted":"1"}', b"\xff"])
+def test_an_answer_without_counts_is_not_believed(counts: bytes) -> None:
+    async def act(home: LocalHome) -> None:
+        with pytest.raises(HostError, match="without counts"):
+            await home.deliver(b"[1]")
+
+    with_fickle(Fickle(counts), act)
+
+
+# --- the origin's address -----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "", "shop.example", "ftp://shop.example", "http://", "http://[", "http://shop/?a=b",
+        "http://shop/#a", "http://me:secret@shop/", "file:///etc",
+    ],
+)  # fmt: skip
+def test_an_origin_that_is_no_server_is_a_setting_that_cannot_work(folder: Path, url: str) -> None:
+    with pytest.raises(SettingsError, match="origin_url"):
+        create_local_app(settings_of(folder, origin_url=url))
 
 
 # --- the whole ----------------------------------------------------------------

@@ -127,3 +127,104 @@ def test_a_page_without_decision_tells_nothing(w: World, page: Page) -> None:
     page.goto(f"{w.url}/cart")
     page.wait_for_timeout(300)
     assert w.control.events("exposure") == []
+
+
+# --- which clicks count ---------------------------------------------------------
+
+
+LINK = ".proffer-offer a"
+
+
+@pytest.mark.parametrize(
+    ("how", "counts"),
+    [
+        ({}, 1), ({"button": "middle"}, 1), ({"modifiers": ["Control"]}, 1),
+        ({"modifiers": ["Shift"]}, 1), ({"button": "right"}, 0),
+    ],
+)  # fmt: skip
+def test_a_click_counts_if_it_follows_the_link(
+    w: World, page: Page, how: dict[str, Any], counts: int
+) -> None:
+    w.shop.put("/", a_page(slot("hero", wait_ms=60_000)))
+    page.goto(w.url)
+    # Stays on the page, as a single-page shop would.
+    page.evaluate("addEventListener('click', (e) => e.preventDefault())")
+    page.evaluate("addEventListener('auxclick', (e) => e.preventDefault())")
+    page.click(LINK, **how)
+    page.mouse.click(5, 500)
+    page.goto(f"{w.url}/cart")
+    page.wait_for_timeout(300)
+    until(lambda: len(told(w, "click")) >= counts)
+    assert len(told(w, "click")) == counts
+
+
+def test_the_enter_key_follows_a_link_too(w: World, page: Page) -> None:
+    w.shop.put("/", a_page(slot("hero", wait_ms=60_000)))
+    page.goto(w.url)
+    page.focus(LINK)
+    page.keyboard.press("Enter")
+    until(lambda: told(w, "click"))
+
+
+def test_the_pages_own_handlers_stay(w: World, page: Page) -> None:
+    act = "(e) => { window.own = 1; e.preventDefault(); }"
+    own = f"<script>document.querySelector('proffer-slot').onclick = {act}</script>"
+    w.shop.put("/", a_page(slot("hero", wait_ms=60_000), own))
+    page.goto(w.url)
+    page.click(LINK)
+    assert page.evaluate("window.own") == 1
+    page.goto(f"{w.url}/cart")
+    until(lambda: told(w, "click"))
+
+
+# --- the page never notices -------------------------------------------------------
+
+BROKEN = [
+    "delete window.IntersectionObserver",
+    "window.fetch = () => { throw new TypeError('blocked') }",
+    "window.fetch = () => Promise.reject(new TypeError('blocked'))",
+    "navigator.sendBeacon = () => { throw new TypeError('blocked') }; window.fetch = undefined",
+    "navigator.sendBeacon = undefined",
+    "crypto.randomUUID = () => { throw new TypeError('blocked') }",
+    "JSON.stringify = () => { throw new TypeError('patched') }",
+    "addEventListener('DOMContentLoaded', () => document.querySelector('p,div').remove())",
+]
+
+
+HASTE = """
+    addEventListener("unhandledrejection", (event) => { throw event.reason });
+    const slow = setTimeout;
+    window.setTimeout = (act, wait_ms, ...given) => slow(act, wait_ms / 20, ...given);
+"""
+
+
+def test_no_error_of_ours_reaches_the_page(w: World, page: Page) -> None:
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(f"{broken}: {error}"))
+    page.add_init_script(HASTE)
+    for broken in BROKEN:
+        w.shop.put("/", a_page(f"<script>{broken}</script>", slot("hero", wait_ms=0)))
+        page.goto(w.url)
+        page.evaluate("addEventListener('click', (e) => e.preventDefault())")
+        page.evaluate("document.querySelector('a')?.click()")
+        page.evaluate("document.querySelector('proffer-slot').click()")
+        page.wait_for_timeout(250)
+        page.goto(f"{w.url}/cart")
+    assert errors == []
+
+
+def test_a_slot_that_moved_is_still_itself(w: World, page: Page) -> None:
+    w.shop.put("/", a_page(slot("hero", wait_ms=300)))
+    page.goto(w.url)
+    page.evaluate("document.body.append(document.querySelector('.proffer-offer'))")
+    until(lambda: placements(w) == ["hero"])
+
+
+def test_two_copies_of_the_script_tell_everything_once(w: World, page: Page) -> None:
+    twice = '<script src="/_proffer/page.js" defer></script>'
+    w.shop.put("/", a_page(slot("hero"), twice))
+    page.goto(w.url)
+    until(lambda: told(w, "exposure"))
+    page.goto(f"{w.url}/cart")
+    page.wait_for_timeout(300)
+    assert len(told(w, "exposure")) == 1

@@ -59,7 +59,8 @@ PIECES = [
     "</proffer-slot>", "</proffer-slot", "<proffer-slots>", " placement=no", "<script>",
     "</script>", "<script", "</script", "<style>", "</style>", "<textarea>", "</textarea>", "<svg>",
     "</svg>", "<svg/>", "<style/>", "<![CDATA[", "]]>", "<plaintext", "<title>", "</title",
-    'title="', "ü", "</>", "<p class=x>",
+    'title="', "ü", "</>", "<p class=x>", "<foreignObject>", "<math>", "<select>", "\x1b", "<font>",
+    "</p>", "<template>", "<col>",
 ]  # fmt: skip
 documents = st.lists(st.sampled_from(PIECES), max_size=30).map(lambda x: "".join(x).encode())
 limits = st.sampled_from([20, 45, 70, SLOT_LIMIT_BYTES])
@@ -241,6 +242,21 @@ SEEN = [
     "<proffer-slot\tplacement=a\n></proffer-slot\t x=y>",
     "<proffer-slot/placement=a></proffer-slot/>",
     f"{SLOT}<plaintext>{SLOT}",
+    # SVG and MathML, as pages have them.
+    f"<svg><title>an icon</title><desc>of it</desc><path d='M0 0'/></svg>{SLOT}",
+    f"<svg><style>a > b {{ fill: red }}</style><g><path></path></g></svg>{SLOT}",
+    f"<svg><style><![CDATA[ a {{}} <b> ]]></style></svg>{SLOT}",
+    f"<svg><style><!-- </style></svg> --> </style></svg>{SLOT}",
+    f"<svg><script/><style/><title/><textarea/></svg>{SLOT}",
+    f"<svg><svg></svg><g></svg>{SLOT}",
+    f"<svg><g/></svg>{SLOT}",
+    f"<svg><p>{SLOT}",
+    f"<svg><g><div><style></style>{SLOT}",
+    f"<math><mrow><mi>x</mi><mo>&lt;</mo><mn/></mrow></math>{SLOT}",
+    f"<math><semantics><annotation encoding='x'>x</annotation></semantics></math>{SLOT}",
+    f"<select><option>a</select>{SLOT}",
+    f"<select><script></script></select>{SLOT}",
+    f"<table><colgroup><col></colgroup><tr><td>{SLOT}</table>",
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -75,7 +76,7 @@ def test_an_accepted_offer_is_reserved_committed_and_reported(
     facts = reserve[3].pop("cart")
     assert reserve == (
         RESERVE, "Bearer k1", "application/json",
-        {"token": "abc", "order_id": order_id, "subject": "v-8c1f"},
+        {"token": "abc", "order_id": order_id, "visitor": "v-8c1f"},
     )  # fmt: skip
     assert (facts["order_value"], facts["margin"]) == ("59.90", "27.40")
     assert facts["attributes"]["cart.categories"] == ["lighting"]
@@ -133,11 +134,45 @@ def test_an_offer_from_a_letter_is_redeemed_for_the_customer_behind_the_visitor(
     visitor.get("/sign-in?as=loyal")
     visitor.get("/?proffer_token=abc")
     put(visitor, "dune-table-lamp")
-    recorder.answers[RESERVE] = 403, {"type": "/problems/wrong-subject", "title": "Not yours"}
     visitor.post("/checkout")
-    asked = [body["subject"] for path, _, _, body in recorder.asked if path == RESERVE]
-    assert asked[0] == "v-8c1f"
-    assert asked[1].startswith("loyal-")
+    (asked,) = [body for path, _, _, body in recorder.asked if path == RESERVE]
+    assert asked["visitor"] == "v-8c1f"
+    assert asked["customer"].startswith("loyal-")
+
+
+def test_an_order_that_nobody_took_is_told_again_until_somebody_does(
+    wired: tuple[httpx.Client, type[Recorder]],
+) -> None:
+    visitor, recorder = wired
+    recorder.answers["/v1/beacons"] = 503, {"title": "later"}
+    orders = [visitor.post("/checkout").url.path.removeprefix("/thanks/")]
+    put(visitor, "dune-table-lamp")
+    orders.append(visitor.post("/checkout").url.path.removeprefix("/thanks/"))
+    assert len(set(orders)) == 2 and "" not in orders
+    recorder.answers["/v1/beacons"] = 202, {"accepted": 1}
+    recorder.asked.clear()
+    deadline_s = time.monotonic() + 10
+    while len(told(recorder)) < 2 and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    assert told(recorder) == orders
+    time.sleep(1.2)
+    assert told(recorder) == orders  # and then no more
+
+
+def test_a_shop_that_ends_tells_what_still_waits(recorder: tuple[str, type[Recorder]]) -> None:
+    url, handler = recorder
+    handler.answers["/v1/beacons"] = 500, {}
+    env = {"PROFFER_URL": url, "PROFFER_KEY": "k1"}
+    with serving(SHOP, path="/healthz", cwd=ROOT, env=env) as server, browser_at(server) as visitor:
+        put(visitor, "dune-table-lamp")
+        order_id = visitor.post("/checkout").url.path.removeprefix("/thanks/")
+        handler.answers["/v1/beacons"] = 202, {}
+        handler.asked.clear()
+    assert told(handler)[0] == order_id
+
+
+def told(recorder: type[Recorder]) -> list[str]:
+    return [body[0]["id"] for path, _, _, body in recorder.asked if path == "/v1/beacons"]
 
 
 def test_pressing_the_button_twice_is_one_order(

@@ -169,7 +169,24 @@ def test_what_was_seen_is_kept_on_the_next_page_view(
 def test_the_console_shows_what_happened(
     stack: Stack, new_context: Callable[[], BrowserContext]
 ) -> None:
-    page = new_context().new_page()
-    page.goto(stack.console + "/console")
-    for words in ("Incremental profit", "Exposures", "Live policy", "Publish catalog"):
-        assert page.get_by_text(words).first.is_visible(), words
+    """A visitor more is an exposure more, on the page that was open all along."""
+    console = new_context().new_page()
+    console.goto(stack.console + "/console")
+    before = tile(console, "Exposures")
+    visit = visit_with_an_offer(stack, new_context)
+    offer = visit.page.get_attribute(".slot-hero .proffer-offer", "data-offer")
+    touch = "select 1 from touches where decision = ? and kind = 'exposure'"
+    assert arrives(lambda: stack.rows(touch, visit.decision))
+    assert arrives(lambda: [(1,)] if tile(console, "Exposures") > before else [])
+    assert tile(console, "Orders") == stack.rows("select count(*) from orders")[0][0]
+    row = console.locator("table.arms tbody tr", has=console.locator(f"th[title^='{offer}/']"))
+    assert any(int(shown) > 0 for shown in row.locator("td:nth-of-type(1)").all_inner_texts())
+    live = stack.rows("select sequence, bundle from signings order by sequence desc limit 1")[0]
+    policy = console.locator("section", has=console.get_by_role("heading", name="Live policy"))
+    assert policy.locator("dd").first.inner_text().startswith(f"{live[0]} ")
+    assert policy.locator("dd code").get_attribute("title") == live[1]
+
+
+def tile(console: Page, title: str) -> int:
+    value = console.locator(".tile", has=console.get_by_role("heading", name=title, exact=True))
+    return int(value.locator(".value").inner_text().replace(",", ""))

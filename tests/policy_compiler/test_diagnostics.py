@@ -60,15 +60,6 @@ def long_rule(folder: Path) -> None:
     (folder / "offers.yaml").write_text(offer_with(f"eligible: {rule}"))
 
 
-def wide_rule(folder: Path) -> None:
-    names = [f"a.{letter}{index}" for index in range(7) for letter in "xy"]
-    more = "".join(f"  {name}: {{type: int, source: signed}}\n" for name in names)
-    (folder / "more.yaml").write_text("attributes:\n" + more)
-    pairs = zip(names[::2], names[1::2], strict=True)
-    rule = " && ".join(f"({left} > 1 || {right} > 1)" for left, right in pairs)
-    (folder / "offers.yaml").write_text(offer_with(f"eligible: {rule}"))
-
-
 def large_creatives(folder: Path, size_bytes: int) -> None:
     """Texts that do not compress below that size."""
     digits = "".join(hashlib.sha256(b"%d" % i).hexdigest() for i in range(size_bytes // 30))
@@ -82,7 +73,6 @@ UNWRITTEN: dict[str, Callable[[Path], None]] = {
     "P106": deep_file,
     "P114": dangling_link,
     "P209": long_rule,
-    "P401": wide_rule,
     "P412": lambda folder: large_creatives(folder, 20_000),
     "P413": lambda folder: large_creatives(folder, 70_000),
 }

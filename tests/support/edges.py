@@ -26,7 +26,7 @@ import msgspec
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -36,6 +36,7 @@ from edge.decision.bundle import Bundle, open_bundle
 from edge.decision.claims import ManifestPayload, Release
 from edge.decision.events import DecisionData, Event
 from edge.local import LocalApp, LocalHome
+from edge.problems import PLACE, PROBLEMS
 from edge.settings import Secrets, Settings
 from policy_compiler.compiling import compile_catalog
 from policy_compiler.keys import DevelopmentKeys
@@ -101,6 +102,7 @@ class ControlPlane:
         self.batches: list[list[dict[str, Any]]] = []
         self.asked: list[str] = []
         self.status = 200
+        self.receipt: dict[str, Any] = {}
         self.slow_s = 0.0
 
     async def handle(self, request: Request) -> Response:
@@ -109,10 +111,17 @@ class ControlPlane:
         if self.status != 200:
             return Response(status_code=self.status)
         if request.url.path == "/v1/beacons":
-            self.batches.append(msgspec.json.decode(body))
-            return Response(b"{}", media_type="application/json")
+            return JSONResponse(self._take(msgspec.json.decode(body)), 202)
         data = self.files.get(request.url.path)
         return Response(data, 404 if data is None else 200)
+
+    def _take(self, batch: list[dict[str, Any]]) -> dict[str, Any]:
+        """Counts as the real one does: what came before is a duplicate."""
+        names = {(event["source"], event["id"]) for event in batch}
+        fresh = names - {(event["source"], event["id"]) for event in self.events()}
+        self.batches.append(batch)
+        counts = {"accepted": len(fresh), "duplicates": len(batch) - len(fresh), "quarantined": 0}
+        return counts | self.receipt
 
     def app(self) -> ASGIApp:
         return Starlette(routes=[Route("/{path:path}", self.handle, methods=["GET", "POST"])])
@@ -262,6 +271,7 @@ class World:
         """Back to how it began; what is on its way to the control plane still gets there."""
         self.home.ahead_s = 0
         self.control.status = 200
+        self.control.receipt = {}
         self.shop.pages.clear()
         self.shop.requests.clear()
         self.shop.bodies.clear()
@@ -333,11 +343,15 @@ def world(
         yield made
 
 
-def assert_problem(answer: httpx.Response, status: int) -> None:
+def assert_problem(answer: httpx.Response, status: int, name: str = "") -> None:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
-    assert {"type", "title", "status", "code", "detail"} == set(answer.json())
-    assert answer.json()["status"] == status
+    problem = answer.json()
+    assert {"type", "title", "status", "detail", "help"} == set(problem)
+    assert problem["status"] == status
+    found = problem["type"].removeprefix(PLACE)
+    assert found == (name or found)
+    assert PROBLEMS[found].title == problem["title"]
 
 
 def event_of(raw: dict[str, Any]) -> Event:

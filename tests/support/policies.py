@@ -53,6 +53,7 @@ __all__ = [
     "a_catalog",
     "bundle_of",
     "random_bundle",
+    "random_catalog",
     "random_plan",
     "random_tree",
 ]
@@ -200,7 +201,7 @@ def random_plan(seed: int) -> Plan:
     """Any policy: all kinds of offers, all choice policies, models, caps and holdouts."""
     random = Random(seed)
     while True:
-        catalog = _random_catalog(random)
+        catalog = random_catalog(random)
         tiers = {
             offer.id: Tiers(random_tree(random, random.randint(0, 2)) if i % 3 == 0 else None)
             for i, offer in enumerate(catalog.offers)
@@ -211,9 +212,11 @@ def random_plan(seed: int) -> Plan:
             continue
 
 
-def _random_catalog(random: Random) -> Catalog:
+def random_catalog(random: Random, offers_wanted: int = 0) -> Catalog:
+    """Any catalog, of 1 to 12 offers unless their number is given."""
     placements = {name: _placement(random, name, i) for i, name in enumerate(("p", "q", "r", "s"))}
-    offers = [_offer(random, f"o{i}", list(placements)) for i in range(random.randint(1, 12))]
+    count = offers_wanted or random.randint(1, 12)
+    offers = [_offer(random, f"o{i}", list(placements)) for i in range(count)]
     for name, placement in placements.items():
         if placement.choice.policy == "allocation":
             placements[name] = _allocated(random, placement, offers)

@@ -6,8 +6,8 @@ It knows nothing of how offers are decided.  What it does for them is this:
               whoever fills the slot, and whether, is not the shop's business
     context   say in one response header what is known of visitor and cart
               (`context.py`); an edge in front takes it off
-    checkout  redeem the token of an accepted offer and report the order
-              (`ordering.py`, `proffer.py`)
+    checkout  redeem the token of an accepted offer and tell of the order
+              (`ordering.py`, `proffer.py`, `outbox.py`)
 
 Without an edge and without a control plane it is still a shop.
 
@@ -19,6 +19,7 @@ and sessions end with the process).
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -36,6 +37,7 @@ from starlette.templating import Jinja2Templates
 
 from .cart import DELIVERY, FREE_DELIVERY_FROM, MOST_PER_LINE, euros
 from .ordering import new_order_id, place_order
+from .outbox import Outbox
 from .personas import DAY_S, PERSONAS, customer_id
 from .products import CATEGORIES, PRODUCTS, Product, range_of
 from .proffer import Proffer
@@ -66,6 +68,7 @@ class Shop:
     def __init__(self, settings: Settings) -> None:
         self._secret = settings.secret
         self.proffer = Proffer(settings.proffer_url, settings.proffer_key)
+        self.outbox = Outbox(self.proffer)
         self._templates = Jinja2Templates(HERE / "templates")
         self._templates.env.globals |= {
             "categories": CATEGORIES,
@@ -178,7 +181,9 @@ class Shop:
         if not visit.cart.lines:  # a second press of the button comes with the first one's cookie
             return visit.go(f"/thanks/{placed.id}" if placed else "/cart")
         token = (await visit.form()).get(TOKEN, "") or visit.session.offer_token
-        placed = await place_order(visit, self.proffer, token if is_token(token) else "")
+        placed = await place_order(
+            visit, self.proffer, self.outbox, token if is_token(token) else ""
+        )
         visit.session.placed = placed
         visit.session.cart, visit.session.cart_updated_at_s = {}, 0
         visit.session.offer_token = visit.session.order_id = ""
@@ -215,7 +220,11 @@ def create_app(settings: Settings | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        telling = asyncio.create_task(shop.outbox.run())
         yield
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
+        await shop.outbox.close()
         await shop.proffer.close()
 
     handlers = {404: shop.not_found, 405: shop.not_found}

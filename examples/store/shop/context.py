@@ -82,7 +82,8 @@ def _cart(cart: Cart) -> Attributes:
 
 def _customer(persona: Persona, session: Session, now_s: int) -> Attributes:
     if persona.id == "new":
-        return {"customer.is_new": not session.has_ordered}
+        # Said even if it is nothing: redemption asks for it, and silence is no answer.
+        return {"customer.is_new": not session.has_ordered, "customer.segments": []}
     attributes: Attributes = {
         "customer.is_new": False,
         "customer.orders_90d": persona.orders_90d,

@@ -1,6 +1,6 @@
 """Placing an order: the one place where an offer becomes money.
 
-    reserve (the control plane checks token, cart and caps) -> commit -> order -> report
+    reserve (the control plane checks token, cart and caps) -> commit -> order -> tell
 
 The customer is never asked to pay more than the checkout page said.  An offer
 that cannot be reserved or committed, for whatever reason, is worth nothing on
@@ -14,6 +14,7 @@ import secrets
 from decimal import Decimal
 
 from .cart import NOTHING, Cart
+from .outbox import Outbox
 from .proffer import (
     UNCONFIRMED,
     CartFacts,
@@ -43,12 +44,12 @@ def new_order_id() -> str:
     return f"Q{secrets.token_hex(6)}"
 
 
-async def place_order(visit: Visit, proffer: Proffer, token: str) -> PlacedOrder:
+async def place_order(visit: Visit, proffer: Proffer, outbox: Outbox, token: str) -> PlacedOrder:
     """Order what is in the cart; it must not be empty."""
     order_id = visit.session.order_id or new_order_id()
     cart = visit.cart
     applied = await _apply(visit, proffer, token, order_id) if token else Applied()
-    await proffer.report(_event(visit, cart, order_id, applied))
+    await outbox.tell(_event(visit, cart, order_id, applied))
     log.info("order %s: %s pieces, discount %s", order_id, cart.items, applied.discount)
     return PlacedOrder(order_id, cart.goods, cart.delivery, applied.discount, applied.note)
 
@@ -68,13 +69,10 @@ async def _apply(visit: Visit, proffer: Proffer, token: str, order_id: str) -> A
 async def _reserve(
     visit: Visit, proffer: Proffer, token: str, order_id: str
 ) -> Reservation | Refusal:
-    """Offers on pages are made to the visitor, those in letters to the customer."""
+    """Offers on pages are made to the visitor, those in letters to the customer: say both."""
     facts = CartFacts(f"{visit.cart.goods:.2f}", f"{visit.cart.margin:.2f}", visit.attributes())
-    held = await proffer.reserve(ReserveBody(token, order_id, visit.visitor, facts))
-    customer = visit.session.customer
-    if isinstance(held, Refusal) and held.kind == "wrong-subject" and customer:
-        return await proffer.reserve(ReserveBody(token, order_id, customer, facts))
-    return held
+    customer = visit.session.customer or ""
+    return await proffer.reserve(ReserveBody(token, order_id, facts, visit.visitor, customer))
 
 
 def _not_applied(why: str) -> Applied:

@@ -27,11 +27,14 @@ class CartFacts(Struct):
     attributes: dict[str, str | int | bool | list[str]]
 
 
-class ReserveBody(Struct):
+class ReserveBody(Struct, omit_defaults=True):
+    """`visitor` and `customer`: who is buying; the token says whom it is for."""
+
     token: str
     order_id: str
-    subject: str
     cart: CartFacts
+    visitor: str = ""
+    customer: str = ""
 
 
 class CommitBody(Struct):
@@ -47,16 +50,14 @@ class Reservation(Struct):
 
 
 class Refusal(Struct):
-    """Why an offer does not apply: a sentence for the customer, and the kind of problem."""
+    """Why an offer does not apply: a sentence for the customer."""
 
     why: str
-    kind: str = ""
 
 
 class Problem(Struct):
     """The part of a problem+json answer that a shop needs; the log has the rest."""
 
-    type: str = ""
     title: str = ""
 
 
@@ -95,6 +96,11 @@ class Proffer:
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._client = client or httpx.AsyncClient(timeout=TIMEOUT_S)
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is anybody to talk to."""
+        return bool(self._url)
 
     async def reserve(self, body: ReserveBody) -> Reservation | Refusal:
         """Hold the offer of a token for this order."""
@@ -145,4 +151,4 @@ def _refusal(answer: httpx.Response) -> Refusal:
         problem = msgspec.json.decode(answer.content, type=Problem)
     except msgspec.DecodeError:
         return Refusal(UNCONFIRMED)
-    return Refusal(problem.title or UNCONFIRMED, problem.type.rpartition("/")[2])
+    return Refusal(problem.title or UNCONFIRMED)

@@ -4,16 +4,22 @@ than the decision's."""
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.decision import beacon
 from edge.decision.beacon import unpack_verdict
 from edge.decision.bundle import Bundle
 from edge.decision.decide import decide
 from edge.decision.explain import ArmExplained, Part, explain
+from edge.decision.hashing import key_of
 from edge.decision.manifest import ManifestBlock, pack_manifest
+from edge.decision.objections import instant
+from edge.decision.repair import Change
 from edge.decision.request import unpack_request
 from edge.decision.request_json import encode_request
 from tests.conformance.building import committed
@@ -157,16 +163,90 @@ def test_every_objection_has_its_reason_and_its_sentence(
     assert found.because.endswith(".")
 
 
+@given(st.integers(0, (1 << 32) - 1))
+def test_instants_are_written_as_the_calendar_has_them(seconds: int) -> None:
+    assert instant(seconds) == datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@pytest.mark.parametrize(
+    ("policy", "slot", "arm", "because", "flips", "fields"),
+    [
+        ("reasons", "list/0", "soon/one",
+         "Now is outside the offer's window: it is made from 2026-03-04T12:01:00Z, "
+         "now is 2026-03-04T12:00:00Z.",
+         ("now must be 2026-03-04T12:01:00Z or later",), {}),
+        ("reasons", "list/0", "over/one",
+         "Now is outside the offer's window: it is made until 2026-03-04T12:00:00Z, "
+         "now is 2026-03-04T12:00:00Z.",
+         ("now must be before 2026-03-04T12:00:00Z",), {}),
+        ("times", "list/0", "paused/one", "The offer is paused in its catalog.",
+         ("it must be resumed",), {}),
+        ("times", "list/0", "young-policy/one",
+         "The policy is 709 s old, older than the 600 s that the offer allows.",
+         ("the policy must be signed 109 s later",), {"now_s": NOW_S + 700}),
+        ("reasons", "list/0", "seldom/one",
+         "This unit has seen it 3 times; its cap allows 2 in 86400 s.",
+         ("now must be 2026-03-05T00:00:00Z or later",), {"caps": ("seldom", 20516, 3)}),
+        ("page", "zenith/1", "silver/one",
+         "gold/one, of the same exclusivity group, is on this page already.",
+         ("gold/one must not be on the page",), {}),
+        ("reasons", "list/0", "postage/std",
+         "Its cost or the cart's margin cannot be computed: cart.weight_g is absent.",
+         ("cart.weight_g must be known",), {}),
+        ("money", "list/0", "garden-tenth/p10",
+         "Its cost or the cart's margin cannot be computed: cart.garden is absent.",
+         ("cart.garden must be known",), {"attributes": {"cart.total": 9}}),
+        ("reasons", "list/0", "dear/one", "It costs 1.00; at most 0.99 is allowed.",
+         ("it must cost 0.01 less",), {}),
+        ("choices", "careful/0", "bad/much",
+         "It scores -0.51, worse than showing nothing by more than 0.50 that may be lost here.",
+         ("its score must be 0.01 more",), {}),
+    ],
+)  # fmt: skip
+def test_objections_are_told_with_numbers_and_what_would_help(
+    policy: str, slot: str, arm: str, because: str, flips: tuple[str, ...], fields: dict[str, Any]
+) -> None:
+    fields = dict(fields)
+    if counted := fields.pop("caps", None):
+        offer, window, count = counted
+        entry = {"key": key_of(f"cap/{offer}/0"), "window": window, "count": count}
+        fields["state"] = {"caps": [entry]}
+    late = ManifestBlock(digest=bytes(32), issued_s=NOW_S - 9, expires_s=NOW_S + 10**9)
+    found = explained(policy, slot, late, **fields)[arm]
+    assert (found.because, found.flips) == (because, flips)
+
+
+def test_changes_are_values_that_a_request_can_send() -> None:
+    assert rule("few", {"customer.orders": 7}).changes == (Change("customer.orders", 5),)
+    assert rule("has-not", {"customer.orders": 1}).changes == (Change("customer.orders", None),)
+    assert rule("vip-not-staff", {"visit.tags": ["staff", "b"]}).changes == (
+        Change("visit.tags", ["b", "vip"]),
+    )
+    assert rule("few", {"customer.orders": 3}, consent="contextual").changes == ()
+
+
+def test_the_terms_of_a_response_are_told_by_what_each_adds() -> None:
+    """Plain: from p = 17625 to 32768, 2.00 of incentive and 0.50 of handling at stake."""
+    sent = {"customer.is_new": False, "cart.total": 80, "cart.margin": 30}
+    arm = explained("scores", "response/0", attributes=sent)["plain/one"]
+    assert arm.score_micros == 5_680_000
+    assert arm.parts[:3] == (
+        Part("constant", -64),
+        Part("incentive", 0, -680_000),
+        Part("arm", 64, 6_360_000),
+    )
+
+
 def test_a_score_is_told_with_each_of_its_terms() -> None:
     sent = {"customer.is_new": False, "visit.device": "phone", "cart.total": 80}
     arms = explained("scores", "sum/0", attributes=sent)
     assert arms["plain/one"].score_micros == 1_600_000
     assert arms["plain/one"].parts == (
         Part("constant", 700),
-        Part("arm", 150),
+        Part("arm", 150, 1_500_000),
         Part("base: cart.total", 200),
         Part("sensitivity: customer.is_new", 100),
-        Part("arm: visit.device x cart.total", 10),
+        Part("arm: visit.device x cart.total", 10, 100_000),
     )
 
 
