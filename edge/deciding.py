@@ -29,10 +29,10 @@ from edge.decision.decide import decide
 from edge.decision.errors import RequestError
 from edge.decision.notes import Creative
 from edge.decision.reasons import Reason
-from edge.decision.request import Request, unpack_request
+from edge.decision.request import CONTEXTUAL, Request, unpack_request
 from edge.decision.request_json import Encoded, Json, encode_fields
 from edge.decision.state import State
-from edge.decision.token import Token, issue_token
+from edge.decision.token import SubjectKind, Token, issue_token
 from edge.decision.trust import Trusted
 from edge.receipts import receipt_of, write_receipt
 from edge.settings import Settings
@@ -61,7 +61,7 @@ class Decided(Struct, frozen=True, kw_only=True):
     """One slot.  Without `offer` the page shows its own default; without `decision`
     nothing was decided and nothing is to be reported.
 
-    `expires_s`: when the token expires, Unix seconds.  `receipt` goes back with the
+    `subject_kind`: whom the token is for.  `expires_s`: when it expires, Unix seconds.  `receipt` goes back with the
     exposure, `track` into it.
     """
 
@@ -73,6 +73,7 @@ class Decided(Struct, frozen=True, kw_only=True):
     rung: str = ""
     creative: Creative = {}
     token: str | None = None
+    subject_kind: SubjectKind | None = None
     expires_s: int | None = None
     disclosure: bool = False
     track: str = "shown"
@@ -154,6 +155,7 @@ class Desk:
             rung=shown.rung,
             creative=shown.creative,
             token=self._token(bundle, request, row, shown, expires_s) if expires_s else None,
+            subject_kind=subject_of(bundle, request, row)[0] if expires_s else None,
             expires_s=expires_s,
             disclosure=shown.disclosure,
             track="ghost" if row.flags & (HOLDOUT | GLOBAL_HOLDOUT) else "shown",
@@ -163,14 +165,15 @@ class Desk:
     def _token(
         self, bundle: Bundle, request: Request, row: Row, shown: Shown, expires_s: int
     ) -> str:
-        by_customer = bundle.tables.placement_unit[row.placement] == t.CUSTOMER
+        kind, subject = subject_of(bundle, request, row)
         token = Token(
             tenant=self._tenant,
             id=shown.drawn_by,
             offer=shown.offer,
             rung=shown.rung,
             placement=shown.placement,
-            subject=(by_customer and request.customer) or request.visitor or request.nonce,
+            subject=subject,
+            subject_kind=kind,
             issued_s=request.now_s,
             expires_s=expires_s,
             bundle=bundle.digest.hex(),
@@ -182,6 +185,16 @@ class Desk:
         if receipt is None or not visit.visitor:
             return ""
         return write_receipt(self._secrets.cookie_secret, visit.visitor, receipt)
+
+
+def subject_of(bundle: Bundle, request: Request, row: Row) -> tuple[SubjectKind, str]:
+    """Whom a token is for: the unit that the placement's choice is keyed on."""
+    if request.consent == CONTEXTUAL or not (request.visitor or request.customer):
+        return "page", request.nonce
+    by_customer = bundle.tables.placement_unit[row.placement] == t.CUSTOMER
+    if request.customer and (by_customer or not request.visitor):
+        return "customer", request.customer
+    return "visitor", request.visitor
 
 
 def no_decision(policy: Trusted | None, visit: Visit) -> Reason | None:

@@ -176,6 +176,9 @@ def _unknown(place: Place, arm: int) -> Objection:
         if place.visit.incentive(taken) is None:
             states.append(f"nobody knows what {bundle.arm_name(taken)} on this page costs")
             flips.append(f"{bundle.arm_name(taken)} must not be on the page")
+    if not states and table >= 0:
+        name = name_of(bundle, tables.cost_attribute[table])
+        states, flips = [f"there is no cost for this {name}"], [f"{name} must have a cost"]
     return Objection(f"{because}: {', '.join(states)}.", tuple(flips))
 
 

@@ -26,6 +26,8 @@ SIZE_LIMIT_BYTES = 1024
 SECRET_BYTES_MIN = 32
 LABEL = b"proffer-offer-token."
 
+SubjectKind = Literal["visitor", "customer", "page"]
+
 
 class Token(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An offer promised to a subject.  `bundle` is a digest, hexadecimal."""
@@ -39,7 +41,7 @@ class Token(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     issued_s: int
     expires_s: int
     bundle: str
-    subject_kind: Literal["visitor", "customer", "page"] = "visitor"
+    subject_kind: SubjectKind = "visitor"
 
 
 def issue_token(secret: bytes, token: Token) -> str:

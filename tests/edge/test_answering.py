@@ -45,6 +45,7 @@ def test_a_decision_names_offer_creative_token_and_policy(w: World) -> None:
     now_s = int(time.time())
     token = read_token(keys().edge_secret, decided["token"], "pocket", now_s)
     assert (token.id, token.subject) == (decided["decision"], visitor.id)
+    assert token.subject_kind == decided["subject_kind"] == "visitor"
     assert (token.offer, token.rung, token.placement) == ("ten", "p10", "hero")
     assert token.expires_s == decided["expires_s"] == token.issued_s + DAY_S
 
@@ -207,6 +208,8 @@ def test_contextual_consent_decides_without_cookie_and_without_personal_attribut
     assert [ignored["name"] for ignored in answer["ignored"]] == ["customer.tier"]
     assert visitor.cookies == {}
     assert only(answer)["receipt"] == ""
+    promised = read_token(keys().edge_secret, only(answer)["token"], "pocket", int(time.time()))
+    assert promised.subject_kind == only(answer)["subject_kind"] == "page"
     request = unpack_request(w.record(only(answer)["decision"]).request)
     assert (request.consent, request.visitor, request.customer) == (CONTEXTUAL, "", "")
     sent = {held.attribute for held in request.attributes}
