@@ -29,7 +29,15 @@ from edge.decision import tables as t
 from edge.decision.arbitration import Page, exclusion
 from edge.decision.bundle import Bundle
 from edge.decision.errors import RequestError
-from edge.decision.guardrails import NO_FLOOR, Cart, cart_of, floor_of, guard, incentive_of
+from edge.decision.guardrails import (
+    NO_FLOOR,
+    Cart,
+    cart_of,
+    cost_terms,
+    floor_of,
+    guard,
+    incentive_of,
+)
 from edge.decision.reasons import ArmReason
 from edge.decision.request import UNKNOWN_ARM, unpack_request
 from edge.decision.request_json import encode_fields
@@ -95,7 +103,7 @@ def appraise(
     floor = max(page.floor, floor_of(bundle.tables, money, arm))
     if floor != NO_FLOOR and cart.margin is None and bundle.head(t.HEAD_MARGIN) >= 0:
         raise _refused(token, "it must leave a margin, and the cart's margin was not told")
-    incentive = incentive_of(bundle, situation, money, arm)
+    incentive = incentive_of(bundle, situation, money, cost_terms(bundle.tables, arm))
     if reason := guard(bundle.tables, money, arm, incentive, page.micros, page.floor):
         raise _refused(token, WORDS[reason])
     assert incentive is not None  # guard refuses unknown costs

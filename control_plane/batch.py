@@ -25,7 +25,7 @@ from edge.decision.bundle import Bundle
 from edge.decision.decide import verdict_on
 from edge.decision.errors import RequestError
 from edge.decision.facts import decimal_text
-from edge.decision.guardrails import cart_of, incentive_of
+from edge.decision.guardrails import cart_of, cost_terms, incentive_of
 from edge.decision.hashing import T
 from edge.decision.manifest import ManifestBlock, pack_manifest
 from edge.decision.reasons import Reason
@@ -215,7 +215,9 @@ class _Namer:
         if self.situation is None:
             self.situation = situate(self.bundle, self.request)
         cart = cart_of(self.bundle.tables, self.situation)
-        micros = incentive_of(self.bundle, self.situation, cart, arm)
+        micros = incentive_of(
+            self.bundle, self.situation, cart, cost_terms(self.bundle.tables, arm)
+        )
         return "" if micros is None else money_text(self.bundle, micros)
 
 

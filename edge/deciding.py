@@ -61,8 +61,8 @@ class Decided(Struct, frozen=True, kw_only=True):
     """One slot.  Without `offer` the page shows its own default; without `decision`
     nothing was decided and nothing is to be reported.
 
-    `subject_kind`: whom the token is for.  `expires_s`: when it expires, Unix seconds.  `receipt` goes back with the
-    exposure, `track` into it.
+    `subject_kind`: whom the token is for.  `expires_s`: when it expires, Unix seconds.
+    `receipt` goes back with the exposure, `track` into it.
     """
 
     placement: str

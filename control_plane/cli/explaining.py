@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from msgspec import Struct
 
@@ -16,6 +17,7 @@ from control_plane.cli.terminal import Json, Plain, Refused, Terminal
 from edge.decision.bundle import Bundle
 from edge.decision.explain import ArmExplained, SlotExplained, explain
 from edge.decision.hashing import T
+from edge.decision.repair import Change
 from policy_compiler.diagnostics import did_you_mean
 
 
@@ -106,13 +108,26 @@ def _tell_arm(terminal: Terminal, bundle: Bundle, arm: ArmExplained) -> None:
     terminal.say(f"  {arm.arm}: {arm.reason}", "green" if candidate else "")
     if arm.because:
         terminal.say(f"    {arm.because}")
-    if len(arm.flips) > 1:
+    if not _told_already(arm):
         terminal.say(f"    To change that: {'; '.join(arm.flips)}.")
+    if arm.changes:
+        terminal.say(f"    Enough would be: {', '.join(map(_change, arm.changes))}.")
     if arm.score_micros is not None:
         terminal.say(f"    {_numbers(bundle, arm)}")
     if arm.parts:
-        parts = ", ".join(f"{part.name} {part.weight:+d}" for part in arm.parts)
+        parts = ", ".join(f"{part.name} {_signed(part.micros)}" for part in arm.parts)
         terminal.say(f"    score is made of: {parts}")
+
+
+def _told_already(arm: ArmExplained) -> bool:
+    """Whether the reason itself says all that would have to change."""
+    return len(arm.flips) == 0 or (len(arm.flips) == 1 and arm.because.startswith(arm.flips[0]))
+
+
+def _change(change: Change) -> str:
+    if change.to is None:
+        return f"{change.attribute} not sent"
+    return f"{change.attribute} = {msgspec.json.encode(change.to).decode()}"
 
 
 def _numbers(bundle: Bundle, arm: ArmExplained) -> str:
@@ -120,6 +135,10 @@ def _numbers(bundle: Bundle, arm: ArmExplained) -> str:
     costs = "?" if arm.incentive_micros is None else money_text(bundle, arm.incentive_micros)
     chance = f", drawn {arm.tickets / T:.2%} of the time" if arm.tickets else ""
     return f"score {score}, costs {costs} {bundle.notes.currency}{chance}"
+
+
+def _signed(value: int) -> str:
+    return _micros(value) if value < 0 else f"+{_micros(value)}"
 
 
 def _micros(value: int) -> str:

@@ -51,13 +51,11 @@ class Candidates(Struct, frozen=True):
 
 def best_candidates(candidates: Candidates) -> list[Scored]:
     """The at most 31 best by (score, arm), ascending by arm."""
-    arms, scores = candidates.arms, candidates.scores
-    least = (
-        sorted(scores)[-CANDIDATE_LIMIT] if len(arms) > CANDIDATE_LIMIT else min(scores, default=0)
-    )
-    ranked = sorted(
-        (-score, arm) for arm, score in zip(arms, scores, strict=True) if score >= least
-    )
+    both = zip(candidates.arms, candidates.scores, strict=True)
+    if len(candidates.arms) <= CANDIDATE_LIMIT:
+        return [Scored(arm, score) for arm, score in both]
+    least = sorted(candidates.scores)[-CANDIDATE_LIMIT]
+    ranked = sorted((-score, arm) for arm, score in both if score >= least)
     return sorted(Scored(arm, -lost) for lost, arm in ranked[:CANDIDATE_LIMIT])
 
 

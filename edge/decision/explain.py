@@ -20,7 +20,14 @@ from .candidacy import arm_objection, below_none, offer_objection, score_of
 from .decide import verdict_on
 from .facts import RequestFacts
 from .manifest import ManifestBlock
-from .objections import Place, arm_objected, below_nothing, not_among_best, offer_objected
+from .objections import (
+    Place,
+    arm_objected,
+    below_nothing,
+    not_among_best,
+    not_shown,
+    offer_objected,
+)
 from .reasons import ArmReason, Reason
 from .repair import Change, Sender, options, smallest
 from .request import Request
@@ -49,7 +56,7 @@ class ArmExplained(Struct, frozen=True, kw_only=True, omit_defaults=True):
     title: str = ""
     reason: str
     because: str = ""
-    """What speaks against it, in words and numbers."""
+    """What speaks against it, or why another candidate is shown; in words and numbers."""
     flips: tuple[str, ...] = ()
     """The smallest change that would remove the objection; all of it must happen."""
     changes: tuple[Change, ...] = ()
@@ -172,7 +179,7 @@ def _against_arm(
         least = min(score_of(visit, place.slot, each) for each, _ in row.ghost.listed if each)
         reason, told = ArmReason.NOT_AMONG_BEST, not_among_best(value, least, unit)
     else:
-        return ArmReason.CANDIDATE, "", ()
+        told = not_shown(place, row.ghost, arm, value)
     return reason, told.because, told.flips
 
 

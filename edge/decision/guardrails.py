@@ -16,7 +16,7 @@ cannot be evaluated, and what cannot be evaluated withholds the arm.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
@@ -65,36 +65,44 @@ def _money(tables: Tables, situation: Situation, attribute: int) -> int | None:
     return None if number is None else to_micros(number, tables.attribute_scale[attribute])
 
 
-def incentive_of(bundle: Bundle, situation: Situation, cart: Cart, arm: int) -> int | None:
-    """Cost of this arm's incentive for this cart in micros, or None."""
-    tables, rung = bundle.tables, arm - 1
-    base = _subtotal(tables, situation, cart, tables.rung_offer[rung])
-    extra = _table_cost(tables, situation, tables.rung_cost[rung])
-    if base is None or extra is None:
-        return None
-    head = tables.head
-    share = share_of(base, tables.rung_rate_ppm[rung], head[t.HEAD_MINOR], head[t.HEAD_ROUNDING])
-    cost = tables.rung_fixed[rung] + share + extra
-    if tables.rung_limits[rung] & t.MOST:
-        cost = min(cost, tables.rung_most[rung])
-    return min(cost, base) if tables.rung_limits[rung] & t.WITHIN_BASE else cost
+class CostTerms(NamedTuple):
+    """All that an arm's incentive depends on: arms alike in this cost the same on any cart."""
+
+    scope: int
+    table: int
+    fixed: int
+    rate_ppm: int
+    most: int
+    within_base: bool
 
 
-def cost_terms(tables: Tables, arm: int) -> tuple[int, ...]:
-    """All that `incentive_of` reads of an arm: arms alike in this cost the same."""
+def cost_terms(tables: Tables, arm: int) -> CostTerms:
     rung = arm - 1
-    return (
-        tables.offer_scope[tables.rung_offer[rung]],
-        tables.rung_cost[rung],
-        tables.rung_fixed[rung],
-        tables.rung_rate_ppm[rung],
-        tables.rung_limits[rung] & (t.MOST | t.WITHIN_BASE),
-        tables.rung_most[rung],
+    limits = tables.rung_limits[rung]
+    return CostTerms(
+        scope=tables.offer_scope[tables.rung_offer[rung]],
+        table=tables.rung_cost[rung],
+        fixed=tables.rung_fixed[rung],
+        rate_ppm=tables.rung_rate_ppm[rung],
+        most=tables.rung_most[rung] if limits & t.MOST else t.SAFE,
+        within_base=bool(limits & t.WITHIN_BASE),
     )
 
 
-def _subtotal(tables: Tables, situation: Situation, cart: Cart, offer: int) -> int | None:
-    scope, order = tables.offer_scope[offer], tables.head[t.HEAD_VALUE]
+def incentive_of(bundle: Bundle, situation: Situation, cart: Cart, terms: CostTerms) -> int | None:
+    """Cost of an incentive for this cart in micros, or None."""
+    tables, head = bundle.tables, bundle.tables.head
+    base = _subtotal(tables, situation, cart, terms.scope)
+    extra = _table_cost(tables, situation, terms.table)
+    if base is None or extra is None:
+        return None
+    share = share_of(base, terms.rate_ppm, head[t.HEAD_MINOR], head[t.HEAD_ROUNDING])
+    cost = min(terms.fixed + share + extra, terms.most)
+    return min(cost, base) if terms.within_base else cost
+
+
+def _subtotal(tables: Tables, situation: Situation, cart: Cart, scope: int) -> int | None:
+    order = tables.head[t.HEAD_VALUE]
     if scope < 0 or scope == order:
         return cart.value
     no_cart = order < 0 or situation.cells[order] == ABSENT_CELL
@@ -141,22 +149,15 @@ def guard(
     return ArmReason.CANDIDATE if enough else ArmReason.UNDER_FLOOR
 
 
-def cannot_break(tables: Tables, arm: int) -> bool:
+def cannot_break(tables: Tables, arm: int, terms: CostTerms) -> bool:
     """Whether an arm keeps its guardrails on any cart of known value, on a page without floors."""
-    rung, order = arm - 1, tables.head[t.HEAD_VALUE]
-    limits = tables.rung_limits[rung]
-    if limits & (t.FLOOR | t.FLOOR_PPM | t.CEILING_PPM) or tables.rung_cost[rung] >= 0:
+    limits, order = tables.rung_limits[arm - 1], tables.head[t.HEAD_VALUE]
+    if limits & (t.FLOOR | t.FLOOR_PPM | t.CEILING_PPM) or terms.table >= 0:
         return False
-    if tables.offer_scope[tables.rung_offer[rung]] not in (-1, order):
+    if terms.scope not in (-1, order):
         return False
-    return not limits & t.CEILING or _most(tables, rung) <= tables.rung_ceiling[rung]
-
-
-def _most(tables: Tables, rung: int) -> int:
-    """The most that an arm without cost table can cost."""
-    if tables.rung_limits[rung] & t.MOST:
-        return tables.rung_most[rung]
-    return t.SAFE if tables.rung_rate_ppm[rung] else tables.rung_fixed[rung]
+    most = min(terms.most, t.SAFE if terms.rate_ppm else terms.fixed)
+    return not limits & t.CEILING or most <= tables.rung_ceiling[arm - 1]
 
 
 def ceiling_of(tables: Tables, cart: Cart, arm: int) -> int | None:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from . import tables as t
-from .scoring import bias, term_bin, terms_of
+from .scoring import Shared, bias, term_bin, terms_of, weight
 from .situation import Situation
 from .tables import Ints, Tables
 
@@ -52,6 +52,19 @@ class Lanes:
         self.raised = 1 << 8 * self.bytes_of - 1 if self.bytes_of else LARGEST
         lane_bytes = max(1, self.arms) * LANE_BYTES
         self.room = self.room_for = max(256, MEMORY_LIMIT_BYTES // lane_bytes)
+
+    def shared(self, situation: Situation) -> Shared:
+        """`scoring.shared_by_arms`, faster."""
+        constant = self.tables.model_constant[self.model]
+        return Shared(constant + self.base.sum(situation), self.sensitivity.sum(situation))
+
+    @cached_property
+    def base(self) -> SharedTerms:
+        return SharedTerms(self.tables, self.model, t.BASE)
+
+    @cached_property
+    def sensitivity(self) -> SharedTerms:
+        return SharedTerms(self.tables, self.model, t.SENSITIVITY)
 
     @property
     def fit(self) -> bool:
@@ -96,8 +109,8 @@ class Lanes:
         if last - first == self.arms and tables.row_arm[first] == 1:
             return self._spread(named) if self.bytes_of else _packed(named, self.raised)
         weights = [0] * (self.arms + 1)
-        for arm, weight in zip(tables.row_arm[first:last], named, strict=True):
-            weights[arm] = weight
+        for arm, own in zip(tables.row_arm[first:last], named, strict=True):
+            weights[arm] = own
         return _packed(weights[1:], self.raised)
 
     def _spread(self, weights: Ints) -> int:
@@ -108,6 +121,36 @@ class Lanes:
             lanes[byte::LANE_BYTES] = raw[byte :: self.bytes_of]
         lanes[last::LANE_BYTES] = raw[last :: self.bytes_of].translate(FLIP_SIGN)
         return int.from_bytes(lanes, "little")
+
+
+class SharedTerms:
+    """The terms of one role that all arms share, each with its weights by cell.
+
+    What stands for an attribute without value is at the end of a term's bins; three times
+    there, it is what the negative states point at.
+    """
+
+    def __init__(self, tables: Tables, model: int, role: int) -> None:
+        terms = [term for term in terms_of(tables, model) if tables.term_role[term] == role]
+        self.tables = tables
+        self.crossed = [term for term in terms if tables.term_right[term] >= 0]
+        self.by_cell = [
+            (tables.term_left[term], self._weights(term))
+            for term in terms
+            if tables.term_right[term] < 0
+        ]
+
+    def sum(self, situation: Situation) -> int:
+        cells = situation.cells
+        found = sum([weights[cells[left]] for left, weights in self.by_cell])
+        return found + sum(weight(self.tables, situation, term, 0) for term in self.crossed)
+
+    def _weights(self, term: int) -> list[int]:
+        tables = self.tables
+        bins = tables.leftbin_bin[tables.term_left_bin[term] : tables.term_left_bin[term + 1]]
+        first = tables.row_weight[tables.term_row[term]]
+        weights = [tables.weight_value[first + place] for place in bins]
+        return [*weights, weights[-1], weights[-1]]
 
 
 def _packed(weights: Iterable[int], raised: int) -> int:

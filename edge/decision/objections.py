@@ -11,9 +11,12 @@ from msgspec import Struct
 
 from . import tables as t
 from .arbitration import Page, exclusion
+from .beacon import KEPT, Track
 from .bundle import Bundle
+from .candidacy import score_of
 from .facts import RequestFacts, decimal_text
 from .guardrails import ceiling_of, floor_of
+from .hashing import T
 from .reasons import ArmReason
 from .state import window_index
 from .visit import Slot, Visit
@@ -201,6 +204,29 @@ def not_among_best(value: int, least: int, unit: int) -> Objection:
         f"It scores {micros(value * unit)}; 31 others score better, or as well and come first."
     )
     return Objection(because, (f"its score must be above {micros(least * unit)}",))
+
+
+def not_shown(place: Place, track: Track, arm: int, value: int) -> Objection:
+    """Why a candidate is not what its slot shows; nothing if it is."""
+    bundle, share = place.visit.bundle, dict(track.listed).get(arm, 0)
+    name = bundle.arm_name(track.arm) if track.arm else "showing nothing"
+    if track.arm == arm:
+        return Objection("")
+    if track.draw == KEPT:
+        return Objection(f"{name} was drawn earlier in this epoch, and is kept.")
+    if share:
+        return Objection(f"The draw fell on {name}; of {T} tickets this had {share}.")
+    tables = bundle.tables
+    if tables.placement_policy[place.slot.placement] == t.ALLOCATION:
+        return Objection(
+            "The allocation gives it no weight.", ("the allocation must give it weight",)
+        )
+    other = score_of(place.visit, place.slot, track.arm) if track.arm else 0
+    unit = bundle.head(t.HEAD_SCORE_UNIT)
+    more = f"{micros((other - value) * unit)} more" if other > value else "as much, and comes first"
+    flip = f"its score must be above {micros(other * unit)}"
+    who = name if track.arm else "Showing nothing"
+    return Objection(f"{who} scores {more}.", (flip,))
 
 
 def instant(seconds: int) -> str:

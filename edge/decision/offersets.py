@@ -16,7 +16,7 @@ from itertools import chain
 from . import tables as t
 from .arbitration import Page
 from .bits import set_of
-from .guardrails import cannot_break, cost_terms
+from .guardrails import CostTerms, cannot_break, cost_terms
 from .request import UNKNOWN_ARM
 from .state import State, window_index
 from .tables import Tables
@@ -40,21 +40,23 @@ class OfferSets:
         return [range(starts[offer] + 1, starts[offer + 1] + 1) for offer in self.offers]
 
     @cached_property
+    def costs(self) -> list[CostTerms | None]:
+        """Per arm: what its incentive depends on."""
+        known: dict[CostTerms, CostTerms] = {}
+        found = (cost_terms(self.tables, arm) for arm in self._all_arms)
+        return [None, *(known.setdefault(terms, terms) for terms in found)]
+
+    @cached_property
     def safe(self) -> list[bool]:
         """Per arm: whether it keeps its guardrails on any cart of known value."""
-        return [False, *(cannot_break(self.tables, arm) for arm in self._all_arms)]
+        both = enumerate(self.costs)
+        return [terms is not None and cannot_break(self.tables, arm, terms) for arm, terms in both]
 
     @cached_property
     def handling(self) -> list[int]:
         """Per arm: what it costs beside the incentive, in score units."""
         unit = self.tables.head[t.HEAD_SCORE_UNIT]
         return [0, *(micros // unit for micros in self.tables.rung_handling)]
-
-    @cached_property
-    def cost_like(self) -> list[int]:
-        """Per arm: the first arm that costs the same on every cart."""
-        first: dict[tuple[int, ...], int] = {}
-        return [0, *(first.setdefault(cost_terms(self.tables, arm), arm) for arm in self._all_arms)]
 
     @property
     def _all_arms(self) -> range:

@@ -19,7 +19,7 @@ from .candidacy import arm_objection, score_of, worthy
 from .choosing import Candidates
 from .guardrails import NO_FLOOR
 from .request import CONTEXTUAL
-from .scoring import Shared, clamped, economics_of, shared_by_arms
+from .scoring import Shared, clamped, economics_of
 from .tables import Tables
 from .visit import Slot, Visit
 
@@ -64,7 +64,7 @@ def _scores(visit: Visit, slot: Slot, arms: Sequence[int]) -> Sequence[int]:
     if len(arms) * FEW < lanes.arms or not lanes.fit:
         return [score_of(visit, slot, arm) for arm in arms]
     raised, by = lanes.deviations(visit.situation)
-    shared = shared_by_arms(tables, visit.situation, model)
+    shared = lanes.shared(visit.situation)
     owns = _with_depth(tables, shared.sensitivity, arms, raised, by)
     if tables.model_link[model] == t.IDENTITY:
         return _less_budget(visit, arms, owns)

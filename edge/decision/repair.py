@@ -44,8 +44,8 @@ from .situation import situate
 
 OPTION_LIMIT = 24
 TRY_LIMIT = 256
-BEYOND = "\u00b7"
-"""Makes another string of one that the rule names."""
+OTHER, BEYOND = "other", "-other"
+"""A string that the rule may not name, and what makes another string of one that it does."""
 
 
 class Repair(Struct, frozen=True):
@@ -275,7 +275,7 @@ def _strings(named: list[Leaf], bundle: Bundle, row: int) -> list[Value]:
         return [*words]
     texts = [str(constant) for leaf in named for constant in _constants(leaf)]
     texts += [leaf.prefix for leaf in named if isinstance(leaf, StartsWith)]
-    return [*dict.fromkeys([*texts, *(text + BEYOND for text in texts), BEYOND])]
+    return [*dict.fromkeys([*texts, OTHER, *(text + BEYOND for text in texts)])]
 
 
 def _sets(option: Option, name: str, now: frozenset[str], sender: Sender) -> list[Value]:

@@ -129,22 +129,31 @@ def _withhold_personal(tables: Tables, situation: Situation) -> None:
 
 
 def _derive(tables: Tables, gauge: Gauge, situation: Situation, row: int, now_s: int) -> None:
-    op = tables.attribute_op[row]
-    operands = [x for x in (tables.attribute_left[row], tables.attribute_right[row]) if x >= 0]
-    worst = min((situation.cells[x] for x in operands), default=0)
-    if situation.cells[row] == WITHHELD_CELL or worst < 0:
-        situation.cells[row] = min(worst, situation.cells[row]) if worst < 0 else WITHHELD_CELL
+    cells, op = situation.cells, tables.attribute_op[row]
+    left, right = tables.attribute_left[row], tables.attribute_right[row]
+    worst = min(cells[left] if left >= 0 else 0, cells[right] if right >= 0 else 0)
+    if worst < 0 or cells[row] == WITHHELD_CELL:
+        cells[row] = min(worst, cells[row]) if worst < 0 else WITHHELD_CELL
         return
-    left, right = ([situation.values[x] for x in operands] + [0, 0])[:2]
-    if op in (t.HOUR, t.WEEKDAY):
-        local = local_time_s(tables, tables.attribute_zone[row], now_s)
-        value = None if local is None else _of_clock(op, local)
-    else:
-        value = {t.AGE: now_s - left, t.SUM: left + right, t.DIFFERENCE: left - right}[op]
+    value = _derived_value(tables, situation, row, op, left, right, now_s)
     if value is None:
-        situation.cells[row] = INVALID_CELL
+        cells[row] = INVALID_CELL
     else:
         _place_number(gauge, situation, row, value)
+
+
+def _derived_value(
+    tables: Tables, situation: Situation, row: int, op: int, left: int, right: int, now_s: int
+) -> int | None:
+    values = situation.values
+    if op == t.AGE:
+        return now_s - values[left]
+    if op == t.SUM:
+        return values[left] + values[right]
+    if op == t.DIFFERENCE:
+        return values[left] - values[right]
+    local = local_time_s(tables, tables.attribute_zone[row], now_s)
+    return None if local is None else _of_clock(op, local)
 
 
 def local_time_s(tables: Tables, zone: int, now_s: int) -> int | None:

@@ -12,7 +12,7 @@ from . import beacon
 from . import tables as t
 from .arbitration import Page
 from .bundle import Bundle
-from .guardrails import NO_FLOOR, Cart, cart_of, floor_of, incentive_of
+from .guardrails import NO_FLOOR, Cart, CostTerms, cart_of, floor_of, incentive_of
 from .hashing import word
 from .manifest import ManifestBlock
 from .request import CONTEXTUAL, NONE, UNKNOWN_ARM, Request
@@ -39,7 +39,7 @@ class Visit(Struct, kw_only=True):
     flags: int
     multipliers: dict[int, int]
     """By budget key."""
-    incentives: dict[int, int | None] = field(default_factory=dict)
+    incentives: dict[CostTerms, int | None] = field(default_factory=dict)
     epochs: dict[Slot, int] = field(default_factory=dict)
 
     @property
@@ -55,14 +55,15 @@ class Visit(Struct, kw_only=True):
 
     def incentive(self, arm: int) -> int | None:
         """Cost of an arm's incentive for this cart in micros; None if unknown; 0 for none."""
-        if arm == 0:
-            return 0
         if arm > self.bundle.rows["rung"]:
             return None
-        like = self.bundle.offer_sets.cost_like[arm]
-        if like not in self.incentives:
-            self.incentives[like] = incentive_of(self.bundle, self.situation, self.cart, arm)
-        return self.incentives[like]
+        terms = self.bundle.offer_sets.costs[arm]
+        if terms is None:
+            return 0
+        if terms not in self.incentives:
+            cost = incentive_of(self.bundle, self.situation, self.cart, terms)
+            self.incentives[terms] = cost
+        return self.incentives[terms]
 
     def multiplier(self, arm: int) -> int:
         """Unsigned Q16: what a unit of the arm's budget costs beyond its price."""

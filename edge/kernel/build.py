@@ -25,6 +25,7 @@ WASM_FLAGS = (
     "--target=wasm32-freestanding",
     "-mcpu=mvp",  # what every browser and wasm2js read
     "-Os",
+    *("-mllvm", "-disable-lsr"),  # induction variables cost more bytes than they save time
     "-Wl,--no-entry",
     "-Wl,--strip-all",
     "-Wl,-z,stack-size=16384",

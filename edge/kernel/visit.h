@@ -143,25 +143,34 @@ static void find_here(struct visit *v) {
 
 /* --- words of chance --------------------------------------------------------------------- */
 
-static struct text unit_of(const struct visit *v, i64 kind) {
+static const struct text *unit_of(const struct visit *v, i64 kind) {
     const struct request *r = &v->request;
-    if (r->consent == CONTEXTUAL) return r->nonce;
-    return kind == CUSTOMER ? r->customer : r->visitor;
+    if (r->consent == CONTEXTUAL) return &r->nonce;
+    return kind == CUSTOMER ? &r->customer : &r->visitor;
 }
 
-static void add_text(struct sha256 *hash, struct text text) {
-    word_part(hash, text.data, text.size);
+static void add_part(struct sha256 *hash, const struct text *part) {
+    word_part(hash, part->data, part->size);
+}
+
+static void add_text(const struct visit *v, struct sha256 *hash, u32 row) {
+    struct text text = text_at(v->k, row);
+    add_part(hash, &text);
+}
+
+static void begin_word(struct sha256 *hash, const char *purpose, u32 size) {
+    sha256_begin(hash);
+    sha256_add(hash, (const u8 *)purpose, size);
 }
 
 /* Begins the word of a purpose for this slot: place, salt and unit. */
 static void slot_word(const struct visit *v, struct sha256 *hash, const char *purpose, u32 size) {
     const struct kernel *k = v->k;
-    sha256_begin(hash);
-    sha256_add(hash, (const u8 *)purpose, size);
-    add_text(hash, text_at(k, row_at(k, PLACEMENT_NAME, v->placement)));
+    begin_word(hash, purpose, size);
+    add_text(v, hash, row_at(k, PLACEMENT_NAME, v->placement));
     word_number(hash, v->slot, '/');
-    add_text(hash, text_at(k, row_at(k, PLACEMENT_SALT, v->placement)));
-    add_text(hash, unit_of(v, at(k, PLACEMENT_UNIT, v->placement)));
+    add_text(v, hash, row_at(k, PLACEMENT_SALT, v->placement));
+    add_part(hash, unit_of(v, at(k, PLACEMENT_UNIT, v->placement)));
 }
 
 /* Index of the epoch that a choice is kept for. */
@@ -178,28 +187,27 @@ static u32 draw_ticket(const struct visit *v, u32 redraw) {
     slot_word(v, &hash, "choose", 6);
     word_number(&hash, v->epoch, 0x1f);
     if (v->has_state) word_number(&hash, redraw, 0x1f);
-    else add_text(&hash, v->request.nonce);
+    else add_part(&hash, &v->request.nonce);
     return word_end(&hash) >> 12;
 }
 
-static int in_share(i64 share, const char *purpose, u32 size, struct text key, struct text salt,
-                    struct text unit) {
+/* Whether a unit belongs to a share; key and salt are rows of texts. */
+static int in_share(const struct visit *v, i64 share, const char *purpose, u32 size, u32 key,
+                    u32 salt, const struct text *unit) {
     struct sha256 hash;
     if (!share) return 0;
-    sha256_begin(&hash);
-    sha256_add(&hash, (const u8 *)purpose, size);
-    add_text(&hash, key);
-    add_text(&hash, salt);
-    add_text(&hash, unit);
+    begin_word(&hash, purpose, size);
+    add_text(v, &hash, key);
+    add_text(v, &hash, salt);
+    add_part(&hash, unit);
     return word_end(&hash) >> 12 < share;
 }
 
 static int is_everywhere_held_out(const struct visit *v) {
     const i64 *head = v->k->head;
-    struct text unit = unit_of(v, head[HEAD_GLOBAL_UNIT]);
-    struct text tenant = text_at(v->k, (u32)head[HEAD_TENANT]);
-    struct text salt = text_at(v->k, (u32)head[HEAD_GLOBAL_SALT]);
-    return unit.size && in_share(head[HEAD_GLOBAL_SHARE], "global", 6, tenant, salt, unit);
+    const struct text *unit = unit_of(v, head[HEAD_GLOBAL_UNIT]);
+    return unit->size && in_share(v, head[HEAD_GLOBAL_SHARE], "global", 6, (u32)head[HEAD_TENANT],
+                                  (u32)head[HEAD_GLOBAL_SALT], unit);
 }
 
 /* Which holdouts this unit is in; page sessions are in none. */
@@ -208,9 +216,8 @@ static u32 holdout_flags(struct visit *v) {
     u32 p = v->placement;
     if (v->request.consent == CONTEXTUAL) return 0;
     if (v->everywhere < 0) v->everywhere = is_everywhere_held_out(v);
-    int here = in_share(at(k, PLACEMENT_SHARE, p), "holdout", 7,
-                        text_at(k, row_at(k, PLACEMENT_NAME, p)),
-                        text_at(k, row_at(k, PLACEMENT_SHARE_SALT, p)),
+    int here = in_share(v, at(k, PLACEMENT_SHARE, p), "holdout", 7, row_at(k, PLACEMENT_NAME, p),
+                        row_at(k, PLACEMENT_SHARE_SALT, p),
                         unit_of(v, at(k, PLACEMENT_SHARE_UNIT, p)));
     return (v->everywhere ? FLAG_GLOBAL_HOLDOUT : 0) | (here ? FLAG_HOLDOUT : 0);
 }

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.decision.bundle import Bundle, open_bundle
-from edge.decision.guardrails import cart_of, guard, incentive_of
+from edge.decision.guardrails import cart_of, cost_terms, guard, incentive_of
 from edge.decision.reasons import ArmReason
 from edge.decision.situation import ABSENT_CELL, Situation
 from policy_compiler.carts import GUARDS, Span, guards_of, least_of, passing, slack_of, verdict
@@ -64,7 +64,7 @@ def guarded(bundle: Bundle, cents: int | None) -> bool:
     if cents is not None:
         situation.cells[row], situation.values[row] = 0, cents
     cart = cart_of(bundle.tables, situation)
-    incentive = incentive_of(bundle, situation, cart, 1)
+    incentive = incentive_of(bundle, situation, cart, cost_terms(bundle.tables, 1))
     return guard(bundle.tables, cart, 1, incentive, 0) == ArmReason.CANDIDATE
 
 

@@ -176,7 +176,8 @@ def _negation_over_the_test(
         return RIGHT_CONDITIONAL(node, negated, cells)
     test, untest = (lower._lower(node.test, sign, cells) for sign in (False, True))
     then, otherwise = (lower._lower(part, True, cells) for part in (node.then, node.otherwise))
-    return lower._conjoin([untest + then, test + otherwise], node, cells)
+    nodes = (node.then, node.otherwise)
+    return lower._conjoin([untest + then, test + otherwise], node, nodes, cells)
 
 
 def _complementary(a: lower.Clause, b: lower.Clause) -> str | None:

@@ -195,7 +195,8 @@ def test_every_offer_is_told_about_and_every_refusal_has_a_sentence(number: int,
         if slot.arms:
             assert [arm.arm for arm in slot.arms] == list(bundle.arm_rows)[1:]
         for arm in slot.arms:
-            assert (arm.reason == "CANDIDATE") == (arm.because == "")
+            shown = arm.reason == "CANDIDATE" and arm.arm == slot.would_show
+            assert shown == (arm.because == "")
             assert not arm.because or arm.because.endswith(".")
             assert all(flip and not flip.endswith(".") for flip in arm.flips)
             if arm.reason not in ("CANDIDATE", "NOT_OFFERED_HERE", "CAP_REACHED"):
