@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import sys
 from pathlib import Path
 
 import msgspec
@@ -26,7 +27,8 @@ import msgspec
 from bench.curve import curves
 from bench.report import Report, SizeReport, machine, show
 from bench.runtimes import Runtime, started
-from bench.workload import CACHE, ROOT, Workload, workload
+from bench.workload import CACHE, Workload, workload
+from tests.support.parts import MissingPart
 
 SIZES = (10, 100, 1000, 10_000)
 WARM = 40
@@ -52,11 +54,14 @@ def run(
     report = Report(machine=machine())
     with started(runtimes) as places:
         for offers in sizes:
+            print(f"{offers:,} offers ...", file=sys.stderr)
             report.sizes.append(_size(places, offers, timed or TIMED.get(offers, 100)))
         own = [place for place in places if "ours" in place.engines]
         if curve:
+            print("curves ...", file=sys.stderr)
             report.curves = curves(own)
         if memory:
+            print(f"{memory:,} decisions ...", file=sys.stderr)
             report.memory = _memory(own, memory)
     return report
 
@@ -168,8 +173,11 @@ def main() -> None:
     given.json.parent.mkdir(parents=True, exist_ok=True)
     given.json.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
     show(report)
-    print(f"written: {given.json.resolve().relative_to(ROOT)}")
+    print(f"written: {given.json}")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except MissingPart as problem:
+        sys.exit(str(problem))

@@ -17,13 +17,16 @@ A time is the lesser of wall time and this process's processor time.  Neither is
 than what the work takes: the wall runs on while other processes have the processor, and
 processor time counts helper threads and one reading of itself.
 
-Stages of ours: `encode` JSON to encoded request; `eligible`, `score`, `choose` are the
-inner functions (`stages`); `decide` is the public function, bytes to bytes, with
-unpacking, holdouts and packing; `record` is the decision id and the packed record.
+Stages of ours: `encode` JSON to encoded request; `unpack` reading that and the manifest;
+`eligible` ends with the clauses that hold (which offers own them is found under `score`);
+`score` and `choose` as in `decide.py`; `record` the decision id and the packed record.
+`decide` is the public function, bytes to bytes: unpack, eligible, score, choose, and
+consent, holdouts and packing the verdict.
 """
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from time import perf_counter_ns, process_time_ns
@@ -43,7 +46,6 @@ from edge.decision.request import unpack_request
 from edge.decision.request_json import encode_request
 from edge.decision.visit import Visit, begin
 
-STAGES = ("encode", "eligible", "score", "choose", "record")
 if sys.platform == "emscripten":  # whose process_time is the wall's
     from pyodide.code import run_js  # pyright: ignore[reportMissingImports]
 
@@ -84,12 +86,12 @@ class Took:
     """Calls what it is given, and notes how long each call took."""
 
     def __init__(self) -> None:
-        self.stages_ns: list[int] = []
+        self.stages_ns: dict[str, int] = {}
 
-    def __call__(self, work: Callable[[], Value]) -> Value:
+    def __call__(self, stage: str, work: Callable[[], Value]) -> Value:
         start = begin_clock()
         value = work()
-        self.stages_ns.append(since(start))
+        self.stages_ns[stage] = since(start)
         return value
 
 
@@ -105,7 +107,7 @@ class Ours:
 
     def outcome(self, request: bytes) -> Outcome:
         encoded = encode_request(self.bundle, request).data
-        visit = eligible(self.bundle, self.block, encoded)
+        visit = begin(self.bundle, unpack_manifest(self.block), unpack_request(encoded))
         (row,) = unpack_verdict(decide(self.bundle, self.block, encoded))
         arms, shares = [list(each) for each in zip(*row.shown.listed, strict=True)] or [[], []]
         assert choose(visit, score(visit)) == (row.shown.arm, shares)
@@ -118,22 +120,18 @@ class Ours:
         decide(bundle, block, encoded)
         return since(start)
 
-    def stages(self, request: bytes) -> list[int]:
+    def stages(self, request: bytes) -> dict[str, int]:
         bundle, block, took = self.bundle, self.block, Took()
-        encoded = took(lambda: encode_request(bundle, request)).data
-        visit = took(lambda: eligible(bundle, block, encoded))
-        scored = took(lambda: score(visit))
-        took(lambda: choose(visit, scored))
-        took(lambda: record(bundle, block, encoded, self.verdict))
+        encoded = took("encode", lambda: encode_request(bundle, request)).data
+        inputs = took("unpack", lambda: (unpack_manifest(block), unpack_request(encoded)))
+        visit = took("eligible", lambda: begin(bundle, *inputs))
+        scored = took("score", lambda: score(visit))
+        took("choose", lambda: choose(visit, scored))
+        took("record", lambda: record(bundle, block, encoded, self.verdict))
         return took.stages_ns
 
 
 # --- the inner stages: follow `decide.py` if it is put together differently ---
-
-
-def eligible(bundle: Bundle, block: bytes, encoded: bytes) -> Visit:
-    """Ends with the clauses that hold; which offers own them is counted under `score`."""
-    return begin(bundle, unpack_manifest(block), unpack_request(encoded))
 
 
 def score(visit: Visit) -> Any:
@@ -186,12 +184,12 @@ class Baseline:
         naive.choose(facts, naive.score(facts, naive.eligible(facts)))
         return since(start)
 
-    def stages(self, request: bytes) -> list[int]:
+    def stages(self, request: bytes) -> dict[str, int]:
         naive, took = self.naive, Took()
-        facts = took(lambda: naive.read(request))
-        offers = took(lambda: naive.eligible(facts))
-        scored = took(lambda: naive.score(facts, offers))
-        took(lambda: naive.choose(facts, scored))
+        facts = took("encode", lambda: naive.read(request))
+        offers = took("eligible", lambda: naive.eligible(facts))
+        scored = took("score", lambda: naive.score(facts, offers))
+        took("choose", lambda: naive.choose(facts, scored))
         return took.stages_ns
 
 
@@ -212,7 +210,7 @@ class Session:
     def outcomes(self, engine: str, rows: list[int]) -> list[Outcome]:
         return [self.engines[engine].outcome(self.requests[row]) for row in rows]
 
-    def stages(self, engine: str, rows: list[int]) -> list[list[int]]:
+    def stages(self, engine: str, rows: list[int]) -> list[dict[str, int]]:
         stages = self.engines[engine].stages
         return [stages(self.requests[row]) for row in rows]
 
@@ -233,10 +231,13 @@ class Session:
 
     def opening(self, times: int) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {"bundle": [], "dicts": [], "structs": []}
+        gc.collect()
+        gc.freeze()  # as if nothing else were here: the collector looks at new objects only
         for _ in range(times):
             found["bundle"].append(time_of(lambda: open_bundle(self.data)))
             found["dicts"].append(time_of(lambda: msgspec.json.decode(self.text)))
             found["structs"].append(time_of(lambda: msgspec.json.decode(self.text, type=Policy)))
+        gc.unfreeze()
         return found
 
     def many(self, count: int) -> int:

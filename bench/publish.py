@@ -25,24 +25,70 @@ RIVALS = ("GrowthBook", "Eppo", "json-logic-engine", "json-logic-engine, compile
 def tables(report: Report) -> str:
     """All tables, as Markdown."""
     told = ", ".join(f"{key} {value}" for key, value in report.machine.items())
-    parts = [f"{told}.", _ratios(report)]
+    parts = [f"{told}.", _targets(report), _ratios(report)]
     parts += [_size(size) for size in report.sizes]
     parts += [_opening(report), _memory(report)]
     return "\n" + "\n\n".join(parts) + "\n\n"
 
 
+def _targets(report: Report) -> str:
+    """What was aimed at, and whether it was reached, all in Pyodide."""
+    rows = [_speed_target(size) for size in report.sizes]
+    rows += [_opening_target(size, column) for size in report.sizes[-1:] for column in OPENING[1:]]
+    for name, sizes in report.memory.items():
+        growth = (sizes[-1] - sizes[0]) / 2**20
+        row = [f"memory after 50,000 decisions in {name}", "flat", f"{growth:+.1f} MiB"]
+        rows.append([*row, _word(growth < 1)])
+    return _table(["what", "target", "measured", ""], rows)
+
+
+def _speed_target(size: SizeReport) -> list[str]:
+    what = f"equal work, {size.offers:,} offers, against the faster of GrowthBook and Eppo"
+    ours = size.median_us("Pyodide", "ours", "equal")
+    best = min(size.median_us("Node", name, "equal") or 0.0 for name in RIVALS[:2])
+    if not ours or not best:
+        return [what, "", "not measured", ""]
+    if size.offers < 100:
+        met = ours <= 1.5 * best
+        return [what, "at most 1.5 times its time", f"{ours / best:.1f} times", _word(met)]
+    ratio = best / ours
+    return [what, "10 times as fast; goal 30", f"{ratio:.1f} times as fast", _word(ratio >= 10)]
+
+
+def _opening_target(size: SizeReport, column: str) -> list[str]:
+    what = f"opening {size.offers:,} offers, against msgspec parsing JSON to {column.split()[1]}"
+    bundle, text = (size.median_us("Pyodide", "ours", each) for each in (OPENING[0], column))
+    if not bundle or not text:
+        return [what, "", "not measured", ""]
+    ratio = bundle / text
+    return [what, "at most its time", f"{ratio:.2f} times", _word(ratio <= 1)]
+
+
+def _word(met: bool) -> str:
+    return "met" if met else "**missed**"
+
+
 def _ratios(report: Report) -> str:
     """How many times as long as Proffer in Pyodide everyone takes, by p50."""
-    head = ["offers", "Proffer in Pyodide", *RIVALS, "naive in Pyodide"]
+    told = {
+        "equal": "Equal work (eligible, score, choose), p50",
+        "decide": "Decision, p50, Proffer's with everything that `decide` does",
+    }
+    return "\n\n".join(
+        f"{title}: how many times as long as Proffer in Pyodide\n\n{_ratio_table(report, column)}"
+        for column, title in told.items()
+    )
+
+
+def _ratio_table(report: Report, column: str) -> str:
     rows = []
     for size in report.sizes:
-        base = size.decide_us("Pyodide", "ours") or 1.0
-        others = [size.decide_us("Node", name) for name in RIVALS]
-        others.append(size.decide_us("Pyodide", "naive"))
+        base = size.median_us("Pyodide", "ours", column) or 1.0
+        others = [size.median_us("Node", name, column) for name in RIVALS]
+        others.append(size.median_us("Pyodide", "naive", column))
         ratios = [f"{other / base:.2f}" if other else "-" for other in others]
         rows.append([f"{size.offers:,}", f"{number(base)} µs", *ratios])
-    title = "Decision, p50: how many times as long as Proffer in Pyodide takes"
-    return f"{title}\n\n{_table(head, rows)}"
+    return _table(["offers", "Proffer in Pyodide", *RIVALS, "naive in Pyodide"], rows)
 
 
 def _size(size: SizeReport) -> str:

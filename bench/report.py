@@ -12,8 +12,12 @@ from msgspec import Struct, field
 from rich.console import Console
 from rich.table import Table
 
-STAGES = ("encode", "eligible", "score", "choose", "record")
-COLUMNS = ("encode", "eligible", "score", "choose", "decide", "record", "cold")
+EQUAL = ("eligible", "score", "choose")
+"""What all engines do: its sum is the column `equal`."""
+COLUMNS = (
+    *("encode", "unpack", "eligible", "score", "choose", "equal"),
+    *("decide", "record", "cold"),
+)
 OPENING = ("open bundle", "open dicts", "open structs")
 
 
@@ -27,9 +31,11 @@ class Cell(Struct, kw_only=True):
     def add(self, column: str, values_ns: list[int]) -> None:
         self.times_ns.setdefault(column, []).extend(values_ns)
 
-    def add_stages(self, rows_ns: list[list[int]]) -> None:
-        for column, values in zip(STAGES, zip(*rows_ns, strict=True), strict=False):
-            self.add(column, list(values))
+    def add_stages(self, requests: list[dict[str, int]]) -> None:
+        for stages in requests:
+            for column, value in stages.items():
+                self.add(column, [value])
+            self.add("equal", [sum(stages[column] for column in EQUAL)])
 
     def quantile_us(self, column: str, share: float) -> float | None:
         values = sorted(self.times_ns.get(column, []))
@@ -50,11 +56,11 @@ class SizeReport(Struct, kw_only=True):
         self.cells.append(Cell(runtime=runtime, engine=engine))
         return self.cells[-1]
 
-    def decide_us(self, runtime: str, engine: str) -> float | None:
-        """Median of the whole decision; None if it was not measured."""
+    def median_us(self, runtime: str, engine: str, column: str) -> float | None:
+        """None if it was not measured."""
         for cell in self.cells:
             if (cell.runtime, cell.engine) == (runtime, engine):
-                return cell.quantile_us("decide", 0.5)
+                return cell.quantile_us(column, 0.5)
         return None
 
 
@@ -87,7 +93,7 @@ def machine() -> dict[str, str]:
 
 
 def show(report: Report) -> None:
-    console = Console(width=170)
+    console = Console(width=190)
     console.print(", ".join(f"{key} {value}" for key, value in report.machine.items()))
     for size in report.sizes:
         console.print(_table(size))
@@ -99,8 +105,8 @@ def show(report: Report) -> None:
 
 
 def _table(size: SizeReport) -> Table:
-    reference = "Pyodide" if size.decide_us("Pyodide", "ours") else "CPython"
-    base = size.decide_us(reference, "ours") or 1.0
+    reference = "Pyodide" if size.median_us("Pyodide", "ours", "decide") else "CPython"
+    base = size.median_us(reference, "ours", "decide") or 1.0
     table = Table(
         title=f"{size.offers} offers, {size.eligible_share:.1%} eligible: microseconds, p50 / p99",
         title_justify="left",

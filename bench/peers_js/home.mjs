@@ -4,7 +4,7 @@
 //
 //   open      policy (bench/plain.py), requests      every engine ready, rules precompiled
 //   outcomes  engine, rows   per request [eligible rows, arm, arms listed, tickets]
-//   stages    engine, rows   per request nanoseconds [encode, eligible, score, choose]
+//   stages    engine, rows   per request nanoseconds {encode, eligible, score, choose}
 //   decides   engine, rows   per request nanoseconds of eligible + score + choose
 //   cold      engine, times  nanoseconds of the first decision of an engine just made
 //   forget                   nothing: these engines remember nothing of a request
@@ -55,17 +55,17 @@ const commands = {
 };
 
 function stages(engine, text) {
-  const times = [];
-  const took = (work) => {
+  const times = {};
+  const took = (stage, work) => {
     const start = beginClock();
     const value = work();
-    times.push(since(start));
+    times[stage] = since(start);
     return value;
   };
-  const facts = took(() => engine.read(JSON.parse(text)));
-  const rows = took(() => engine.eligible(facts));
-  const scored = took(() => choosing.score(facts, rows));
-  took(() => choosing.choose(facts, scored));
+  const facts = took("encode", () => engine.read(JSON.parse(text)));
+  const rows = took("eligible", () => engine.eligible(facts));
+  const scored = took("score", () => choosing.score(facts, rows));
+  took("choose", () => choosing.choose(facts, scored));
   return times;
 }
 

@@ -113,16 +113,10 @@ class Names {
     this.columns = columns;
     this.placements = this.rows(PLACEMENT_NAME);
     this.attributes = this.rows(ATTRIBUTE_NAME, (row) => !this.at(ATTRIBUTE_OP, row));
-    this.words = this.list(ATTRIBUTE_NAME).map((_, row) => {
-      const start = columns[ATTRIBUTE_WORD], words = new Set();
-      for (let word = +start[row]; word < start[row + 1]; word++) words.add(this.text(WORD_TEXT, word));
-      return words;
-    });
     this.gauges = this.list(ATTRIBUTE_NAME).map((_, row) => ({
-      type: this.at(ATTRIBUTE_TYPE, row), scale: 10 ** this.at(ATTRIBUTE_SCALE, row),
-      digits: this.at(ATTRIBUTE_SCALE, row), low: this.at(ATTRIBUTE_LOW, row),
-      high: this.at(ATTRIBUTE_HIGH, row),
-      words: this.at(ATTRIBUTE_FLAGS, row) & ENUMERATED && this.words[row],
+      type: this.at(ATTRIBUTE_TYPE, row), digits: this.at(ATTRIBUTE_SCALE, row),
+      low: this.at(ATTRIBUTE_LOW, row), high: this.at(ATTRIBUTE_HIGH, row),
+      words: this.at(ATTRIBUTE_FLAGS, row) & ENUMERATED && this.words(row),
     }));
     this.sent = new Array(this.gauges.length);
   }
@@ -137,6 +131,13 @@ class Names {
     for (let i = Number(start[text]); i < start[text + 1]; i++)
       bytes += String.fromCharCode(this.columns[HEAP][i]);
     return bytes;
+  }
+
+  words(row) {
+    const start = this.columns[ATTRIBUTE_WORD], words = new Set();
+    for (let word = Number(start[row]); word < start[row + 1]; word++)
+      words.add(this.text(WORD_TEXT, word));
+    return words;
   }
 
   rows(column, counts = () => true) {
@@ -224,7 +225,8 @@ const readPlacements = (names, value, unknown) => {
 
 const readTaken = (names, value) => list(value, 64).map((entry) => {
   const { placement, slot, arm } = has(entry, ["placement", "slot", "arm"]);
-  if (typeof placement !== "string" || typeof arm !== "string") refuse("FIELD");
+  part(placement, Infinity);
+  if (typeof arm !== "string") refuse("FIELD");
   return [names.placements.get(placement) ?? 0xffff, whole(slot, 0xffff),
     names.arms.get(arm) ?? 0xffffffff];
 });
@@ -269,7 +271,7 @@ const within = (gauge, number) => number >= gauge.low && number <= gauge.high ? 
 const readInt = (gauge, value) => isWhole(value) ? within(gauge, value) : null;
 
 const readDecimal = (gauge, value) => {
-  if (isWhole(value)) return within(gauge, value * gauge.scale);
+  if (isWhole(value)) return within(gauge, value * 10 ** gauge.digits);
   const match = typeof value === "string" && /^(-?)(\d{1,15})(?:\.(\d+))?$/.exec(value);
   if (!match || match[3]?.length > gauge.digits) return null;
   const number = Number(match[2] + (match[3] ?? "").padEnd(gauge.digits, "0"));

@@ -17,8 +17,8 @@ runtime.  The rules of the game, in order (DESIGN section 7):
  5. A held-out unit gets the default on the shown track and takes nothing there.
 
 A unit is the visitor or the customer, as the placement says; with consent
-`contextual` it is the page session's nonce, no holdout applies and no state is
-read.  Without state every draw uses the nonce, too.
+`contextual` it is the page session's nonce, no holdout applies, no state is read and
+no customer is known.  Without state every draw uses the nonce, too.
 """
 
 from __future__ import annotations
@@ -100,7 +100,8 @@ def without_choice(visit: Visit, slot: Slot) -> Reason | None:
     ):
         return Reason.PAUSED
     keyed = t.CUSTOMER in (tables.placement_unit[placement], tables.placement_share_unit[placement])
-    return Reason.NO_CUSTOMER if keyed and not visit.request.customer else None
+    known = visit.request.customer and visit.request.consent != CONTEXTUAL
+    return Reason.NO_CUSTOMER if keyed and not known else None
 
 
 def holdout_flags(visit: Visit, slot: Slot) -> int:

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from . import tables as t
 from .bundle import Bundle
-from .request import Request
+from .request import Content, Request
 from .rule import Value
 from .situation import ABSENT_CELL, Situation
 
@@ -32,10 +32,8 @@ class RequestFacts:
         if self.situation.cells[row] < 0:
             return None
         sent = self.sent.get(row)
-        if isinstance(sent, tuple):
-            return frozenset(element.decode(errors="replace") for element in sent)
-        if isinstance(sent, bytes):
-            return sent.decode(errors="replace")
+        if isinstance(sent, tuple | bytes):
+            return as_value(sent)
         return self.situation.values[row]
 
     def absent(self, attribute: str) -> bool:
@@ -60,6 +58,13 @@ class RequestFacts:
         if kind == t.BOOL:
             return "true" if value else "false"
         return decimal_text(int(value), scale) if kind == t.DECIMAL else str(value)
+
+
+def as_value(content: Content) -> Value:
+    """What was sent, as rules read it."""
+    if isinstance(content, tuple):
+        return frozenset(element.decode(errors="replace") for element in content)
+    return content.decode(errors="replace") if isinstance(content, bytes) else content
 
 
 def decimal_text(number: int, scale: int) -> str:

@@ -20,8 +20,8 @@ from msgspec import Struct, structs
 
 from . import tables as t
 from .bundle import Bundle
-from .facts import RequestFacts, decimal_text
-from .request import CONTEXTUAL, Request
+from .facts import RequestFacts, as_value, decimal_text
+from .request import CONTEXTUAL, INVALID, Held, Request
 from .request_json import Json, hold
 from .rule import (
     And,
@@ -141,6 +141,26 @@ def leaves(node: Node) -> Iterator[Leaf]:
 # --- values ---------------------------------------------------------------------
 
 
+class Changed(Struct):
+    """Facts of which some are others; None: that attribute is not sent."""
+
+    facts: RequestFacts
+    held: dict[str, Held | None]
+
+    def value(self, attribute: str) -> Value | None:
+        if attribute not in self.held:
+            return self.facts.value(attribute)
+        held = self.held[attribute]
+        if held is None or held.form == INVALID:
+            return None
+        return as_value(held.value)
+
+    def absent(self, attribute: str) -> bool:
+        if attribute in self.held:
+            return self.held[attribute] is None
+        return self.facts.absent(attribute)
+
+
 class Sender(Struct):
     """Tries other attributes in a request."""
 
@@ -149,18 +169,28 @@ class Sender(Struct):
     facts: RequestFacts
 
     def holds(self, rule: Node, changes: Iterable[Change]) -> bool:
-        return truth(rule, self.with_changes(changes)) is True
+        held = {change.attribute: self._held(change) for change in changes}
+        changed = [name for leaf in leaves(rule) if self._derived(name := leaf.attribute)]
+        if any(self.reached_through(name) & held.keys() for name in changed):
+            return truth(rule, self._sent(held)) is True
+        return truth(rule, Changed(self.facts, held)) is True
 
-    def with_changes(self, changes: Iterable[Change]) -> RequestFacts:
-        held = {each.attribute: each for each in self.request.attributes}
-        for change in changes:
-            row = self.facts.rows[change.attribute]
-            held.pop(row, None)
-            if change.to is not None:
-                held[row] = hold(self.bundle, row, change.to)
-        attributes = tuple(held[row] for row in sorted(held))
-        request = structs.replace(self.request, attributes=attributes)
-        return RequestFacts(self.bundle, request, situate(self.bundle, request))
+    def _held(self, change: Change) -> Held | None:
+        row = self.facts.rows[change.attribute]
+        return None if change.to is None else hold(self.bundle, row, change.to)
+
+    def _derived(self, name: str) -> bool:
+        return self.bundle.tables.attribute_op[self.facts.rows[name]] != t.NO_OP
+
+    def _sent(self, changes: dict[str, Held | None]) -> RequestFacts:
+        """A whole request, so that what is derived is derived anew."""
+        kept = {each.attribute: each for each in self.request.attributes}
+        rows = {self.facts.rows[name]: held for name, held in changes.items()}
+        held = [each for _, each in sorted((kept | rows).items()) if each is not None]
+        request = structs.replace(self.request, attributes=tuple(held))
+        facts = RequestFacts(self.bundle, request, situate(self.bundle, request))
+        facts.rows = self.facts.rows
+        return facts
 
     def reached_through(self, name: str) -> set[str]:
         """The attributes that can be sent to change this one: itself, or what it is made of."""

@@ -199,7 +199,7 @@ def _taken(bundle: Bundle, value: Json | None) -> tuple[Taken, ...]:
         if not isinstance(entry, dict) or set(entry) != {"placement", "slot", "arm"}:
             raise RequestError("FIELD", "taken entries have placement, slot and arm")
         placement, slot, arm = entry["placement"], entry["slot"], entry["arm"]
-        if not isinstance(placement, str) or not isinstance(arm, str):
+        if not isinstance(placement, str) or not isinstance(arm, str) or not is_part(placement):
             raise RequestError("FIELD", "taken placement and arm must be names")
         row = bundle.placement_rows.get(placement, 0xFFFF)
         taken.append(

@@ -10,6 +10,7 @@ typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
 typedef int32_t i32;
+typedef __SIZE_TYPE__ usize;
 typedef int64_t i64;
 
 /* What is rarely run is kept out of line: the module is small because of it. */
@@ -19,24 +20,37 @@ typedef int64_t i64;
 #define MILLION 1000000
 #define SAFE (1LL << 53)
 
-static inline u32 load16(const u8 *p) { return (u32)p[0] | (u32)p[1] << 8; }
-
-static inline u32 load32(const u8 *p) { return load16(p) | load16(p + 2) << 16; }
-
-static inline u64 load64(const u8 *p) {
-    return (u64)p[0] | (u64)p[1] << 8 | (u64)p[2] << 16 | (u64)p[3] << 24 | (u64)p[4] << 32 |
-           (u64)p[5] << 40 | (u64)p[6] << 48 | (u64)p[7] << 56;
-}
-
-static inline void store16(u8 *p, u32 value) {
-    p[0] = (u8)value;
-    p[1] = (u8)(value >> 8);
-}
-
-static inline void store32(u8 *p, u32 value) {
-    store16(p, value);
-    store16(p + 2, value >> 16);
-}
+/* Clang sees that the bytes of a load make one, but then no longer folds their offset into it;
+ * where the machine is little endian anyway, it is told. */
+#if defined __BYTE_ORDER__ && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define LOADS(name, type, result)                                                                  \
+    static HOT result name(const u8 *p) {                                                          \
+        type value;                                                                                \
+        __builtin_memcpy(&value, p, sizeof value);                                                 \
+        return value;                                                                              \
+    }
+#define STORES(name, type)                                                                         \
+    static HOT void name(u8 *p, u32 value) {                                                       \
+        type narrow = (type)value;                                                                 \
+        __builtin_memcpy(p, &narrow, sizeof narrow);                                               \
+    }
+#else
+#define LOADS(name, type, result)                                                                  \
+    static HOT result name(const u8 *p) {                                                          \
+        result value = 0;                                                                          \
+        for (u32 i = 0; i < sizeof(type); i++) value |= (result)p[i] << 8 * i;                     \
+        return value;                                                                              \
+    }
+#define STORES(name, type)                                                                         \
+    static HOT void name(u8 *p, u32 value) {                                                       \
+        for (u32 i = 0; i < sizeof(type); i++) p[i] = (u8)(value >> 8 * i);                        \
+    }
+#endif
+LOADS(load16, u16, u32)
+LOADS(load32, u32, u32)
+LOADS(load64, u64, u64)
+STORES(store16, u16)
+STORES(store32, u32)
 
 static inline i64 least(i64 a, i64 b) { return a < b ? a : b; }
 

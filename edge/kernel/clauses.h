@@ -106,7 +106,7 @@ static void forget(struct kernel *k) {
 static void lay_rows(const struct kernel *k, i64 *rows, u32 first, u32 columns) {
     for (u32 column = 0; column < columns; column++)
         for (u32 i = 0; i < k->columns[first + column].count; i++)
-            rows[(u64)i * columns + column] = at(k, first + column, i);
+            rows[(usize)i * columns + column] = at(k, first + column, i);
 }
 
 /* The rows of rungs hold their handling in score units. */
@@ -182,14 +182,14 @@ static const u64 *recall(struct kernel *k, u32 attribute, u32 what, u32 cell) {
     for (; k->memory[i].slot; i = (i + 1) & k->memory_mask) {
         struct memory *found = &k->memory[i];
         if (found->attribute == attribute && found->what == what && found->cell == cell)
-            return k->sets + (u64)(found->slot - 1) * k->words;
+            return k->sets + (usize)(found->slot - 1) * k->words;
     }
     if (k->memory_used == k->memory_slots) {
         forget(k);
         i = (hash ^ hash >> 15) & k->memory_mask;
     }
     struct memory key = {attribute, what, cell, ++k->memory_used};
-    u64 *set = k->sets + (u64)(key.slot - 1) * k->words;
+    u64 *set = k->sets + (usize)(key.slot - 1) * k->words;
     k->memory[i] = key;
     make_set(k, set, key);
     return set;

@@ -84,7 +84,8 @@ static u32 without_choice(const struct visit *v) {
                                   row_at(k, PLACEMENT_KEY, p)))
         return REASON_PAUSED;
     int keyed = at(k, PLACEMENT_UNIT, p) == CUSTOMER || at(k, PLACEMENT_SHARE_UNIT, p) == CUSTOMER;
-    return keyed && !v->request.customer.size ? REASON_NO_CUSTOMER : 0;
+    int known = v->request.customer.size && v->request.consent != CONTEXTUAL;
+    return keyed && !known ? REASON_NO_CUSTOMER : 0;
 }
 
 /* The default, with the ghost's place in its epoch: ghost choices are kept, too. */

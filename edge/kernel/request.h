@@ -70,13 +70,11 @@ static int read_blocks(struct request *r, const u8 *data, u32 size) {
     r->cap_count = load16(data + 30);
     r->kept_count = load16(data + 32);
     r->heap_size = load32(data + 36);
+    u32 taken = REQUEST_HEADER + r->wanted_count * WANTED_BYTES;
+    u32 held = taken + r->taken_count * TAKEN_BYTES, caps = held + r->held_count * HELD_BYTES;
+    u32 kept = caps + r->cap_count * CAP_BYTES, heap = kept + r->kept_count * KEPT_BYTES;
+    if (heap > size || r->heap_size != size - heap) return 0;
     r->wanted = data + REQUEST_HEADER;
-    u64 taken = REQUEST_HEADER + (u64)r->wanted_count * WANTED_BYTES;
-    u64 held = taken + (u64)r->taken_count * TAKEN_BYTES;
-    u64 caps = held + (u64)r->held_count * HELD_BYTES;
-    u64 kept = caps + (u64)r->cap_count * CAP_BYTES;
-    u64 heap = kept + (u64)r->kept_count * KEPT_BYTES;
-    if (heap + r->heap_size != size) return 0;
     r->taken = data + taken;
     r->held = data + held;
     r->caps = data + caps;

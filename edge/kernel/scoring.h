@@ -33,14 +33,14 @@ static void add_weights(struct kernel *k, u32 arms, struct run rows, u32 weights
                         u32 size) {
     struct column arm = k->columns[arms], weight = k->columns[weights];
     if (rows.first == rows.last) return;
-    u32 dense = rows.first - (u32)entry_of(&arm, rows.first);
+    u32 to_row = rows.first - (u32)entry_of(&arm, rows.first);
+    int dense = rows.last - 1 - to_row == (u32)entry_of(&arm, rows.last - 1);
     for (u32 i = 0; i < k->live_count; i++) {
         struct live *live = &k->live[i];
-        u32 row = dense + live->arm; /* where it is if no arm is left out before */
+        u32 row = to_row + live->arm; /* where it is if no arm is left out */
         if (!live->here) continue;
-        if (row < rows.first || row >= rows.last || (u32)entry_of(&arm, row) != live->arm)
-            row = find(k, arms, rows, live->arm);
-        if (row < rows.last)
+        if (!dense) row = find(k, arms, rows, live->arm);
+        if (row - rows.first < rows.last - rows.first)
             live->worth += entry_of(&weight, first + (row - rows.first) * size);
     }
 }

@@ -92,8 +92,8 @@ static void word_part(struct sha256 *hash, const u8 *part, u32 size) {
     sha256_add(hash, part, size);
 }
 
-static void word_number(struct sha256 *hash, u64 number, u8 before) {
-    u8 digits[24];
+static void word_number(struct sha256 *hash, u32 number, u8 before) {
+    u8 digits[12];
     u32 at = sizeof digits;
     do digits[--at] = (u8)('0' + number % 10);
     while (number /= 10);

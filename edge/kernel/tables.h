@@ -84,7 +84,7 @@ struct kernel {
 };
 
 static HOT i64 entry_of(const struct column *c, u32 row) {
-    u64 raw = load64(c->data + ((u64)row << c->shift)) & c->mask;
+    u64 raw = load64(c->data + ((usize)row << c->shift)) & c->mask;
     return (i64)((raw ^ c->sign) - c->sign);
 }
 
@@ -101,14 +101,20 @@ struct run {
     u32 first, last;
 };
 
+/* A struct would be returned through memory. */
+static COLD u64 run_bits(const struct kernel *k, u32 column, u32 row) {
+    return row_at(k, column, row) | (u64)row_at(k, column, row + 1) << 32;
+}
+
 /* The rows [first, last) that a start column gives this row. */
 static HOT struct run run_at(const struct kernel *k, u32 column, u32 row) {
-    struct run run = {row_at(k, column, row), row_at(k, column, row + 1)};
+    u64 bits = run_bits(k, column, row);
+    struct run run = {(u32)bits, (u32)(bits >> 32)};
     return run;
 }
 
 static HOT i64 offer_at(const struct kernel *k, u32 column, u32 offer) {
-    return k->offers[(u64)offer * OFFER_COLUMNS + (column - OFFER_NAME)];
+    return k->offers[(usize)offer * OFFER_COLUMNS + (column - OFFER_NAME)];
 }
 
 static HOT struct run offer_run(const struct kernel *k, u32 column, u32 offer) {
@@ -117,7 +123,7 @@ static HOT struct run offer_run(const struct kernel *k, u32 column, u32 offer) {
 }
 
 static HOT i64 rung_at(const struct kernel *k, u32 column, u32 rung) {
-    return k->rungs[(u64)rung * RUNG_COLUMNS + (column - RUNG_NAME)];
+    return k->rungs[(usize)rung * RUNG_COLUMNS + (column - RUNG_NAME)];
 }
 
 struct text {

@@ -107,6 +107,7 @@ def test_a_reader_in_javascript_finds_the_same_blocks() -> None:
 
 @pytest.mark.parametrize("file", sorted(STORED.glob("*.bin.gz")), ids=lambda file: file.name)
 def test_stored_bundles_stay_readable_and_decide_as_they_did(file) -> None:
+    """As long as format 0 may change: `python -m tests.conformance.generate --stored`."""
     stored = read_generated(file)
     for data in stored.bundles:
         assert open_bundle(data).size_bytes == len(data)

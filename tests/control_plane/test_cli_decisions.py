@@ -124,6 +124,7 @@ def test_explain_says_for_every_offer_why_or_why_not(catalog: Path, bundle: Path
     }
     told = proffer("explain", bundle, request, "--offer", "free-delivery")
     assert "cart.total >= 30.00 must hold: cart.total is 12.00" in told.out
+    assert 'Enough would be: cart.total = "30.00".' in told.out
     assert "welcome/p5: CANDIDATE" not in told.out
 
 

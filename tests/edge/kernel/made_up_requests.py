@@ -116,7 +116,8 @@ class Maker:
         tables = self.tables
         low, high = tables.attribute_low[row], tables.attribute_high[row]
         starts = tables.attribute_break
-        near = [b + d for b in tables.break_value[starts[row] : starts[row + 1]] for d in (-1, 0, 1)]
+        breaks = tables.break_value[starts[row] : starts[row + 1]]
+        near = [each + step for each in breaks for step in (-1, 0, 1)]
         between = [self.random.randint(low, high) for _ in range(6 * (low <= high))]
         return [low, high, low - 1, high + 1, 0, (1 << 63) - 1, *near * 3, *between]
 
@@ -129,7 +130,7 @@ class Maker:
             for key, period, most in zip(
                 tables.cap_key, tables.cap_period_s, tables.cap_count, strict=True
             )
-            if (count := max(0, random.choice((0, 0, 0, 0, most - 1, most, most + 1, 0xFFFFFFFF)))) or most
+            if (count := random.choice(counts_around(most))) or most
         ]
         caps = [cap for cap in caps if cap.window >= 0] * random.choice((1, 1, 2))
         kept = [
@@ -155,3 +156,7 @@ class Maker:
             arm_key=random.choice((0, 7, *tables.rung_key)),
             drawn_by=random.randbytes(16),
         )
+
+
+def counts_around(most: int) -> tuple[int, ...]:
+    return (0, 0, 0, 0, max(0, most - 1), most, most + 1, 0xFFFFFFFF)
