@@ -58,6 +58,7 @@ def report(found: Compared) -> bool:
         print(f"seed {one.seed}: {one.what}\n  Python\n{one.python}\n  kernel\n{one.kernel}")
     print(f"bundles: {_counts(dict(found.bundles))}")
     print(f"pairs by outcome: {_counts(dict(found.pairs))}")
+    print(f"pairs in which some slot is: {_counts(dict(found.slots))}")
     print(f"kernel: {found.decided:,} pairs, {len(found.differences)} differences")
     return not found.differences
 

@@ -164,7 +164,14 @@ def test_a_session_that_does_not_hold_is_a_bad_request(
 
 @pytest.mark.parametrize(
     ("token", "why"),
-    [("x.y", "not signed"), ("xy", "not signed"), ("", "not signed"), ("é", "ascii"), (7, "text")],
+    [
+        ("x.y", "base64"),
+        ("eHg.eHg", "not signed"),
+        ("xy", "not signed"),
+        ("", "not signed"),
+        ("é", "ascii"),
+        (7, "text"),
+    ],
 )
 def test_a_session_that_is_none_is_a_bad_request(w: World, token: object, why: str) -> None:
     answer = w.visitor().post_decide(placements=["hero"], session=token)

@@ -164,8 +164,7 @@ class Policy:
                 errors = [each for each in refused.diagnostics if each.severity == "error"]
                 if {each.code for each in errors} != {"P401"}:
                     raise
-                places = (re.fullmatch(r"offers\[(\d+)\]", each.path) for each in errors)
-                self.too_wide.update(kept[int(place[1])] for place in places if place)
+                self.too_wide |= {kept[_offer_at(each.path)] for each in errors}
 
     @cached_property
     def trees(self) -> dict[int, Node]:
@@ -190,6 +189,12 @@ class Policy:
         return {
             rule: Answers(truth(tree, facts), rule in eligible) for rule, tree in self.trees.items()
         }
+
+
+def _offer_at(path: str) -> int:
+    place = re.match(r"offers\[(\d+)\]", path)
+    assert place, path
+    return int(place[1])
 
 
 def catalog(

@@ -8,7 +8,7 @@ from random import Random
 
 from msgspec import Struct, field
 
-from edge.decision.beacon import unpack_verdict
+from edge.decision.beacon import GLOBAL_HOLDOUT, HOLDOUT, unpack_verdict
 from edge.decision.bundle import Bundle, open_bundle, write_bundle
 from edge.decision.decide import decide
 from edge.decision.errors import CoreError
@@ -32,15 +32,21 @@ class Difference(Struct, frozen=True):
 
 
 class Compared(Struct):
-    """What was compared, counted by outcome, and where the two differ."""
+    """What was compared, counted by outcome, and where the two differ.
+
+    `slots`: of pairs, those in which some slot has candidates, draws among them, keeps a
+    choice, or is held out.
+    """
 
     bundles: Counter[str] = field(default_factory=Counter)
     pairs: Counter[str] = field(default_factory=Counter)
+    slots: Counter[str] = field(default_factory=Counter)
     differences: list[Difference] = []
 
     def add(self, other: Compared) -> None:
         self.bundles += other.bundles
         self.pairs += other.pairs
+        self.slots += other.slots
         self.differences += other.differences
 
     @property
@@ -143,6 +149,7 @@ def compare_pair(
     by_python = answer(lambda: decide(python, manifest, request))
     by_kernel = answer(lambda: native.decide(manifest, request))
     found.pairs[outcome(by_python)] += 1
+    found.slots.update(kinds_of_slots(by_python))
     if by_python != by_kernel:
         what = f"manifest {manifest.hex()}, request {request.hex()}"
         found.differences.append(Difference(seed, what, _shown(by_python), _shown(by_kernel)))
@@ -156,6 +163,19 @@ def outcome(verdict: bytes | str) -> str:
         return "no slot"
     reason, ghost = verdict[16 + 21], verdict[16 + 37]
     return f"reason {reason if reason not in (6, 7) else ghost}"
+
+
+def kinds_of_slots(verdict: bytes | str) -> set[str]:
+    """What happens in one slot or more, told from the bytes as beacon.py draws them."""
+    if isinstance(verdict, str):
+        return {"refused"}
+    found: set[str] = set()
+    for at in range(16, 16 + 64 * int.from_bytes(verdict[6:8], "little"), 64):
+        flags, draw = verdict[at + 3], verdict[at + 36]
+        found |= {"with candidates"} if any(verdict[at + 40 : at + 44]) else set()
+        found |= {("default", "drawn", "kept")[draw]}
+        found |= {"held out"} if flags & (GLOBAL_HOLDOUT | HOLDOUT) else set()
+    return found
 
 
 def _shown(answered: bytes | str) -> str:

@@ -37,6 +37,8 @@ def test_20000_made_up_decisions_are_the_same_bytes() -> None:
     for outcome in ("reason 1", "reason 2", "reason 3", "reason 4", "reason 5"):
         assert found.pairs[outcome] > 100, found.pairs
     assert found.pairs["RequestError ENCODING"] > 100
+    assert found.slots["with candidates"] > 0.25 * found.decided, found.slots
+    assert found.slots["drawn"] > 0.25 * found.decided and found.slots["kept"] > 1000
 
 
 def test_spoiled_bundles_are_refused_with_the_same_code() -> None:
