@@ -4,7 +4,7 @@
     facts = naive.read(request JSON)           a tuple, one value per attribute
     offers = naive.eligible(facts)
     scored = naive.score(facts, offers)
-    choice = naive.choose(facts, scored)
+    choice = naive.choose(scored, naive.ticket(facts))
 
 It is what a careful programmer writes without an index: rules are generated as source
 and compiled once, attributes are looked up by position, money is integers, tables are
@@ -108,7 +108,7 @@ class Naive(Rules):
     def _response(self, logit: int) -> int:
         return self.policy.response[max(0, min(1023, logit + 512))]
 
-    def choose(self, facts: Facts, scored: list[Scored]) -> Choice:
+    def choose(self, scored: list[Scored], ticket: int) -> Choice:
         """Inverse gap over none and the 31 best, and the unit's draw."""
         if not scored:
             return 0, [], []
@@ -124,14 +124,14 @@ class Naive(Rules):
         ]
         shares[top] = 0
         shares[top] = T - sum(shares)
-        ticket, rows = self._ticket(facts), [arm for arm, _ in arms]
+        rows = [arm for arm, _ in arms]
         for arm, share in zip(rows, shares, strict=True):
             if ticket < share:
                 return arm, rows, shares
             ticket -= share
         raise AssertionError("shares sum to T")
 
-    def _ticket(self, facts: Facts) -> int:
+    def ticket(self, facts: Facts) -> int:
         policy, (visitor, nonce, now_s) = self.policy, facts[-3:]
         offset = word("epoch", policy.place, policy.salt, visitor) % policy.epoch_s
         epoch = (now_s + offset) // policy.epoch_s

@@ -19,8 +19,9 @@ processor time counts helper threads and one reading of itself.
 
 Stages of ours: `encode` JSON to encoded request; `unpack` reading that and the manifest;
 `eligible` ends with the clauses that hold (which offers own them is found under `score`);
-`score` and `choose` as in `decide.py`; `record` the decision id and the packed record.
-`decide` is the public function, bytes to bytes: unpack, eligible, score, choose, and
+`score`, `hash` (the unit's ticket) and `choose` as in `decide.py`; `record` the decision id
+and the packed record.
+`decide` is the public function, bytes to bytes: unpack, eligible, score, hash, choose, and
 consent, holdouts and packing the verdict.
 """
 
@@ -44,7 +45,7 @@ from edge.decision.manifest import ManifestBlock, pack_manifest, unpack_manifest
 from edge.decision.quick import quick_candidates
 from edge.decision.request import unpack_request
 from edge.decision.request_json import encode_request
-from edge.decision.visit import Visit, begin
+from edge.decision.visit import Slot, Visit, begin
 
 if sys.platform == "emscripten":  # whose process_time is the wall's
     from pyodide.code import run_js  # pyright: ignore[reportMissingImports]
@@ -108,9 +109,11 @@ class Ours:
     def outcome(self, request: bytes) -> Outcome:
         encoded = encode_request(self.bundle, request).data
         visit = begin(self.bundle, unpack_manifest(self.block), unpack_request(encoded))
+        (slot,) = slots_in_order(self.bundle, visit.request)
         (row,) = unpack_verdict(decide(self.bundle, self.block, encoded))
         arms, shares = [list(each) for each in zip(*row.shown.listed, strict=True)] or [[], []]
-        assert choose(visit, score(visit)) == (row.shown.arm, shares)
+        again = choose(visit, slot, score(visit, slot), draw_ticket(visit, slot))
+        assert again == (row.shown.arm, shares)
         return list(visit.eligible), row.shown.arm, arms, shares
 
     def decides(self, request: bytes) -> int:
@@ -125,8 +128,10 @@ class Ours:
         encoded = took("encode", lambda: encode_request(bundle, request)).data
         inputs = took("unpack", lambda: (unpack_manifest(block), unpack_request(encoded)))
         visit = took("eligible", lambda: begin(bundle, *inputs))
-        scored = took("score", lambda: score(visit))
-        took("choose", lambda: choose(visit, scored))
+        (slot,) = slots_in_order(bundle, visit.request)
+        scored = took("score", lambda: score(visit, slot))
+        ticket = took("hash", lambda: draw_ticket(visit, slot))
+        took("choose", lambda: choose(visit, slot, scored, ticket))
         took("record", lambda: record(bundle, block, encoded, self.verdict))
         return took.stages_ns
 
@@ -134,19 +139,17 @@ class Ours:
 # --- the inner stages: follow `decide.py` if it is put together differently ---
 
 
-def score(visit: Visit) -> Any:
-    (slot,) = slots_in_order(visit.bundle, visit.request)
+def score(visit: Visit, slot: Slot) -> Any:
     return quick_candidates(visit, slot, visit.page())
 
 
-def choose(visit: Visit, candidates: Any) -> tuple[int, list[int]]:
+def choose(visit: Visit, slot: Slot, candidates: Any, ticket: int) -> tuple[int, list[int]]:
     """The arm, and the shares of none and the best."""
-    (slot,) = slots_in_order(visit.bundle, visit.request)
     best = choosing.best_candidates(candidates)
     if not best:
         return 0, []
     shares = choosing.tickets(visit.bundle.tables, visit.situation, slot.placement, best)
-    index = choosing.draw(shares, draw_ticket(visit, slot))
+    index = choosing.draw(shares, ticket)
     return (best[index - 1].arm if index else 0), shares
 
 
@@ -175,13 +178,13 @@ class Baseline:
         naive = self.naive
         facts = naive.read(request)
         offers = naive.eligible(facts)
-        return offers, *naive.choose(facts, naive.score(facts, offers))
+        return offers, *naive.choose(naive.score(facts, offers), naive.ticket(facts))
 
     def decides(self, request: bytes) -> int:
         naive = self.naive
         facts = naive.read(request)
         start = begin_clock()
-        naive.choose(facts, naive.score(facts, naive.eligible(facts)))
+        naive.choose(naive.score(facts, naive.eligible(facts)), naive.ticket(facts))
         return since(start)
 
     def stages(self, request: bytes) -> dict[str, int]:
@@ -189,7 +192,8 @@ class Baseline:
         facts = took("encode", lambda: naive.read(request))
         offers = took("eligible", lambda: naive.eligible(facts))
         scored = took("score", lambda: naive.score(facts, offers))
-        took("choose", lambda: naive.choose(facts, scored))
+        ticket = took("hash", lambda: naive.ticket(facts))
+        took("choose", lambda: naive.choose(scored, ticket))
         return took.stages_ns
 
 

@@ -15,7 +15,7 @@ from rich.table import Table
 EQUAL = ("eligible", "score", "choose")
 """What all engines do: its sum is the column `equal`."""
 COLUMNS = (
-    *("encode", "unpack", "eligible", "score", "choose", "equal"),
+    *("encode", "unpack", "eligible", "score", "hash", "choose", "equal"),
     *("decide", "record", "cold"),
 )
 OPENING = ("open bundle", "open dicts", "open structs")

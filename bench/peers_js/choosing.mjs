@@ -47,7 +47,7 @@ export class Choosing {
     return found;
   }
 
-  choose(facts, scored) {
+  choose(scored, ticket) {
     if (!scored.length) return [0, [], []];
     const { policy } = this;
     const best = scored.sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, 31);
@@ -59,7 +59,7 @@ export class Choosing {
       Math.max(floor, Math.floor((T * Q24) / (count * Q24 + policy.gamma * (highest - score)))));
     shares[top] = 0;
     shares[top] = T - shares.reduce((sum, share) => sum + share, 0);
-    let ticket = this.ticket(facts), at = 0;
+    let at = 0;
     while (ticket >= shares[at]) ticket -= shares[at++];
     return [arms[at][0], arms.map(([arm]) => arm), shares];
   }

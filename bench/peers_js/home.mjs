@@ -4,8 +4,8 @@
 //
 //   open      policy (bench/plain.py), requests      every engine ready, rules precompiled
 //   outcomes  engine, rows   per request [eligible rows, arm, arms listed, tickets]
-//   stages    engine, rows   per request nanoseconds {encode, eligible, score, choose}
-//   decides   engine, rows   per request nanoseconds of eligible + score + choose
+//   stages    engine, rows   per request nanoseconds {encode, eligible, score, hash, choose}
+//   decides   engine, rows   per request nanoseconds of eligible + score + hash + choose
 //   cold      engine, times  nanoseconds of the first decision of an engine just made
 //   forget                   nothing: these engines remember nothing of a request
 //
@@ -37,7 +37,7 @@ const commands = {
     return asked.map((row) => {
       const facts = engines[engine].read(JSON.parse(texts[row]));
       const rows = engines[engine].eligible(facts);
-      return [rows, ...choosing.choose(facts, choosing.score(facts, rows))];
+      return [rows, ...choosing.choose(choosing.score(facts, rows), choosing.ticket(facts))];
     });
   },
   stages: (engine, rows) => rows.map((row) => stages(engines[engine], texts[row])),
@@ -47,7 +47,7 @@ const commands = {
       const made = new KINDS[engine](policy, texts[0]);
       const start = beginClock();
       const facts = made.read(JSON.parse(texts[i % texts.length]));
-      choosing.choose(facts, choosing.score(facts, made.eligible(facts)));
+      choosing.choose(choosing.score(facts, made.eligible(facts)), choosing.ticket(facts));
       return since(start);
     });
   },
@@ -65,14 +65,15 @@ function stages(engine, text) {
   const facts = took("encode", () => engine.read(JSON.parse(text)));
   const rows = took("eligible", () => engine.eligible(facts));
   const scored = took("score", () => choosing.score(facts, rows));
-  took("choose", () => choosing.choose(facts, scored));
+  const ticket = took("hash", () => choosing.ticket(facts));
+  took("choose", () => choosing.choose(scored, ticket));
   return times;
 }
 
 function decides(engine, text) {
   const facts = engine.read(JSON.parse(text));
   const start = beginClock();
-  choosing.choose(facts, choosing.score(facts, engine.eligible(facts)));
+  choosing.choose(choosing.score(facts, engine.eligible(facts)), choosing.ticket(facts));
   return since(start);
 }
 

@@ -146,7 +146,7 @@ class Bundle(Struct, kw_only=True, frozen=True, dict=True):
 
     def check_rows(self, request: Request) -> None:
         """Raises `RequestError` if the request wants placements that are not here."""
-        if any(row >= self.rows["placement"] for row in request.placements):
+        if max(request.placements, default=-1) >= self.rows["placement"]:
             raise RequestError("ENCODING", "the request was encoded for another bundle")
 
     def arms(self, offer: int) -> range:

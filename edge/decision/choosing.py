@@ -68,9 +68,10 @@ def tickets(
     if policy == t.ALLOCATION:
         weights = _weights(tables, situation, tables.placement_allocation[placement], arms)
         return _allocate(weights)
-    best = max(range(len(arms)), key=lambda i: (arms[i].score, -arms[i].arm))
-    gaps = [arms[best].score - arm.score for arm in arms]
-    return _rest_to(best, _others(tables, placement, policy, gaps))
+    scores = [arm.score for arm in arms]
+    highest = max(scores)
+    others = _others(tables, placement, policy, [highest - score for score in scores])
+    return _rest_to(scores.index(highest), others)
 
 
 def _others(tables: Tables, placement: int, policy: int, gaps: list[int]) -> list[int]:
@@ -94,8 +95,7 @@ def _allocate(weights: list[int]) -> list[int]:
     total = sum(weights)
     if not total:
         return [T] + [0] * (len(weights) - 1)
-    heaviest = max(range(len(weights)), key=lambda i: (weights[i], -i))
-    return _rest_to(heaviest, [T * w // total for w in weights])
+    return _rest_to(weights.index(max(weights)), [T * w // total for w in weights])
 
 
 def _weights(tables: Tables, situation: Situation, row: int, arms: list[Scored]) -> list[int]:

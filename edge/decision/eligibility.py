@@ -40,7 +40,7 @@ class ClauseIndex:
         self.tables = tables
         self.clauses = clauses
         self.all = (1 << clauses) - 1
-        self.memory: dict[int, dict[int, int]] = {}
+        self.memory: dict[int, Accepting] = {}
         self.room = self.room_for = MEMORY_LIMIT_BYTES // (clauses // 8 + 64)
 
     @cached_property
@@ -62,10 +62,10 @@ class ClauseIndex:
         return mentioned
 
     @cached_property
-    def scalars(self) -> list[tuple[int, dict[int, int]]]:
-        """Attributes with cells, each with its memory: cell -> accepting set."""
+    def scalars(self) -> list[tuple[int, Accepting]]:
+        """Attributes with cells, each with its accepting sets."""
         return [
-            (attribute, self.memory.setdefault(attribute, {}))
+            (attribute, self.accepting_sets(attribute))
             for attribute in self.by_attribute
             if self.tables.attribute_type[attribute] != t.SET
         ]
@@ -87,10 +87,8 @@ class ClauseIndex:
     def holding(self, situation: Situation) -> int:
         """The clauses that are true in this situation."""
         holding, cells = self.all, situation.cells
-        for attribute, memory in self.scalars:
-            cell = cells[attribute]
-            known = memory.get(cell)
-            holding &= self.accepting(attribute, cell) if known is None else known
+        for attribute, accepting in self.scalars:
+            holding &= accepting[cells[attribute]]
         for words in self.sets:
             cell = cells[words.attribute]
             if cell < 0:
@@ -105,14 +103,17 @@ class ClauseIndex:
 
     def accepting(self, attribute: int, cell: int) -> int:
         """Clauses that an attribute in this cell (or state) does not contradict; remembered."""
-        memory = self.memory.setdefault(attribute, {})
-        if cell not in memory:
-            if not self.room:
-                self._forget()
-            self.room -= 1
-            contradicted = (c for c in self.by_attribute[attribute] if not self.cell_fits(c, cell))
-            memory[cell] = self._without(contradicted)
-        return memory[cell]
+        return self.accepting_sets(attribute)[cell]
+
+    def accepting_sets(self, attribute: int) -> Accepting:
+        return self.memory.setdefault(attribute, Accepting(self, attribute))
+
+    def make_accepting(self, attribute: int, cell: int) -> int:
+        if not self.room:
+            self._forget()
+        self.room -= 1
+        contradicted = (c for c in self.by_attribute[attribute] if not self.cell_fits(c, cell))
+        return self._without(contradicted)
 
     def _forget(self) -> None:
         for memory in self.memory.values():
@@ -171,6 +172,19 @@ class ClauseIndex:
             groups[clause] += 1
         for place, here in by_place.items():
             index.require(place, words, here)
+
+
+class Accepting(dict[int, int]):
+    """Of one attribute: cell (or state) -> accepting set, made when first asked for."""
+
+    def __init__(self, index: ClauseIndex, attribute: int) -> None:
+        super().__init__()
+        self.index = index
+        self.attribute = attribute
+
+    def __missing__(self, cell: int) -> int:
+        self[cell] = made = self.index.make_accepting(self.attribute, cell)
+        return made
 
 
 Ranges = list[tuple[int, int]]

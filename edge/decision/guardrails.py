@@ -93,12 +93,13 @@ def incentive_of(bundle: Bundle, situation: Situation, cart: Cart, terms: CostTe
     """Cost of an incentive for this cart in micros, or None."""
     tables, head = bundle.tables, bundle.tables.head
     base = _subtotal(tables, situation, cart, terms.scope)
-    extra = _table_cost(tables, situation, terms.table)
+    extra = _table_cost(tables, situation, terms.table) if terms.table >= 0 else 0
     if base is None or extra is None:
         return None
-    share = share_of(base, terms.rate_ppm, head[t.HEAD_MINOR], head[t.HEAD_ROUNDING])
-    cost = min(terms.fixed + share + extra, terms.most)
-    return min(cost, base) if terms.within_base else cost
+    cost = terms.fixed + extra
+    if terms.rate_ppm:
+        cost += share_of(base, terms.rate_ppm, head[t.HEAD_MINOR], head[t.HEAD_ROUNDING])
+    return min(cost, terms.most, base) if terms.within_base else min(cost, terms.most)
 
 
 def _subtotal(tables: Tables, situation: Situation, cart: Cart, scope: int) -> int | None:
@@ -112,8 +113,6 @@ def _subtotal(tables: Tables, situation: Situation, cart: Cart, scope: int) -> i
 
 
 def _table_cost(tables: Tables, situation: Situation, table: int) -> int | None:
-    if table < 0:
-        return 0
     first, last = tables.cost_amount[table], tables.cost_amount[table + 1]
     cell = situation.cells[tables.cost_attribute[table]]
     amount = tables.amount_micros[first + cell if cell >= 0 else last - 1]

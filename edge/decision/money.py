@@ -14,17 +14,12 @@ MILLION = 1_000_000
 
 def share_of(amount_micros: int, rate_ppm: int, minor_micros: int, rounding: int) -> int:
     """`rate_ppm` of an amount, rounded to the minor unit in the shop's mode, in micros."""
-    product = (amount_micros // minor_micros) * rate_ppm
-    return _round(product, rounding) * minor_micros
-
-
-def _round(product: int, rounding: int) -> int:
-    whole, rest = divmod(product, MILLION)
+    whole, rest = divmod((amount_micros // minor_micros) * rate_ppm, MILLION)
     if rounding == HALF_UP:
-        return whole + (2 * rest >= MILLION)
-    if rounding == HALF_EVEN:
-        return whole + (2 * rest > MILLION or (2 * rest == MILLION and whole % 2 == 1))
-    return whole
+        whole += 2 * rest >= MILLION
+    elif rounding == HALF_EVEN:
+        whole += 2 * rest > MILLION or (2 * rest == MILLION and whole % 2 == 1)
+    return whole * minor_micros
 
 
 def to_micros(number: int, scale: int) -> int:

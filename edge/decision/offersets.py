@@ -40,17 +40,32 @@ class OfferSets:
         return [range(starts[offer] + 1, starts[offer + 1] + 1) for offer in self.offers]
 
     @cached_property
-    def costs(self) -> list[CostTerms | None]:
-        """Per arm: what its incentive depends on."""
-        known: dict[CostTerms, CostTerms] = {}
-        found = (cost_terms(self.tables, arm) for arm in self._all_arms)
-        return [None, *(known.setdefault(terms, terms) for terms in found)]
+    def costs(self) -> list[CostTerms]:
+        """What an incentive may depend on, each once."""
+        return list(dict.fromkeys(cost_terms(self.tables, arm) for arm in self._all_arms))
+
+    @cached_property
+    def cost_row(self) -> list[int]:
+        """Per arm: the row in `costs` of what its incentive depends on; -1 for none."""
+        rows = {terms: row for row, terms in enumerate(self.costs)}
+        return [-1, *(rows[cost_terms(self.tables, arm)] for arm in self._all_arms)]
 
     @cached_property
     def safe(self) -> list[bool]:
         """Per arm: whether it keeps its guardrails on any cart of known value."""
-        both = enumerate(self.costs)
-        return [terms is not None and cannot_break(self.tables, arm, terms) for arm, terms in both]
+        costs, rows = self.costs, self.cost_row
+        return [False, *(cannot_break(self.tables, x, costs[rows[x]]) for x in self._all_arms)]
+
+    @cached_property
+    def fixed_ceiling(self) -> list[int | None]:
+        """Per arm: the amount that alone is its guardrail, if nothing else is."""
+        limits, ceilings = self.tables.rung_limits, self.tables.rung_ceiling
+        others = t.CEILING_PPM | t.FLOOR | t.FLOOR_PPM
+        both = zip(limits, ceilings, strict=True)
+        return [
+            None,
+            *(c if own & t.CEILING and not own & others else None for own, c in both),
+        ]
 
     @cached_property
     def handling(self) -> list[int]:

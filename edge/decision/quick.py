@@ -40,7 +40,15 @@ def _arms(visit: Visit, slot: Slot, page: Page) -> list[int]:
     if visit.manifest.paused_rungs or visit.cart.value is None or page.floor != NO_FLOOR:
         return [arm for arm in arms if not arm_objection(visit, page, arm)]
     safe = sets.safe
-    return [arm for arm in arms if safe[arm] or not arm_objection(visit, page, arm)]
+    return [arm for arm in arms if safe[arm] or _keeps_guardrails(visit, page, arm)]
+
+
+def _keeps_guardrails(visit: Visit, page: Page, arm: int) -> bool:
+    ceiling = visit.bundle.offer_sets.fixed_ceiling[arm]
+    if ceiling is None:
+        return not arm_objection(visit, page, arm)
+    cost = visit.incentive(arm)
+    return cost is not None and cost <= ceiling
 
 
 def _clauses(visit: Visit, slot: Slot, page: Page) -> int:

@@ -93,7 +93,8 @@ def economics_of(tables: Tables, margin: int, none: int) -> Callable[[int, int, 
 
 def response(tables: Tables, logit: int) -> int:
     """Response probability in 1/65536 for a logit in 1/64 steps."""
-    return tables.response[max(0, min(1023, logit + 512))]
+    at = logit + 512
+    return tables.response[0 if at < 0 else 1023 if at > 1023 else at]
 
 
 def shared_by_arms(tables: Tables, situation: Situation, model: int) -> Shared:

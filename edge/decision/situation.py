@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from . import tables as t
 from .errors import RequestError
-from .request import CONTEXTUAL, INVALID, NUMBER, SETS, STRINGS, Held, Request
+from .request import CONTEXTUAL, INVALID, NUMBER, SETS, STRINGS, Request
 from .tables import Ints, Tables
 
 if TYPE_CHECKING:
@@ -78,28 +78,35 @@ def gauge_of(tables: Tables, row: int, words: dict[bytes, int]) -> Gauge:
 
 def situate(bundle: Bundle, request: Request) -> Situation:
     """Raises `RequestError` if an attribute has no row or not the form of its type."""
-    tables, count = bundle.tables, bundle.rows["attribute"]
+    tables, gauges, count = bundle.tables, bundle.gauges, bundle.rows["attribute"]
     situation = Situation([ABSENT_CELL] * count, [0] * count, [0] * count)
     for held in request.attributes:
-        _place(bundle.gauges, situation, held)
+        row, form, value = held.attribute, held.form, held.value
+        if row >= count or form != (gauge := gauges[row]).form:
+            _misplace(gauges, situation, row, form)
+        elif isinstance(value, int):
+            _place_number(gauge, situation, row, value)
+        else:
+            _place_words(gauge, situation, row, value)
     if request.consent == CONTEXTUAL:
         _withhold_personal(tables, situation)
     for row in bundle.derived:
-        _derive(tables, bundle.gauges[row], situation, row, request.now_s)
+        _derive(tables, gauges[row], situation, row, request.now_s)
     return situation
 
 
-def _place(gauges: list[Gauge], situation: Situation, held: Held) -> None:
-    row, form, value = held.attribute, held.form, held.value
-    if row >= len(gauges) or (gauge := gauges[row]).form < 0:
+def _misplace(gauges: list[Gauge], situation: Situation, row: int, form: int) -> None:
+    if row >= len(gauges) or gauges[row].form < 0:
         raise RequestError("ENCODING", f"there is no attribute {row} to send")
-    if form == INVALID:
-        situation.cells[row] = INVALID_CELL
-    elif form != gauge.form:
+    if form != INVALID:
         raise RequestError("ENCODING", f"attribute {row} has form {form}")
-    elif isinstance(value, int):
-        _place_number(gauge, situation, row, value)
-    elif isinstance(value, bytes):
+    situation.cells[row] = INVALID_CELL
+
+
+def _place_words(
+    gauge: Gauge, situation: Situation, row: int, value: bytes | tuple[bytes, ...]
+) -> None:
+    if isinstance(value, bytes):
         situation.cells[row] = cell_of_string(gauge, value)
     else:
         words = gauge.words

@@ -12,7 +12,7 @@ from . import beacon
 from . import tables as t
 from .arbitration import Page
 from .bundle import Bundle
-from .guardrails import NO_FLOOR, Cart, CostTerms, cart_of, floor_of, incentive_of
+from .guardrails import NO_FLOOR, Cart, cart_of, floor_of, incentive_of
 from .hashing import word
 from .manifest import ManifestBlock
 from .request import CONTEXTUAL, NONE, UNKNOWN_ARM, Request
@@ -39,7 +39,8 @@ class Visit(Struct, kw_only=True):
     flags: int
     multipliers: dict[int, int]
     """By budget key."""
-    incentives: dict[CostTerms, int | None] = field(default_factory=dict)
+    incentives: dict[int, int | None] = field(default_factory=dict)
+    """By row in `OfferSets.costs`: arms that cost alike are priced once."""
     epochs: dict[Slot, int] = field(default_factory=dict)
 
     @property
@@ -57,13 +58,13 @@ class Visit(Struct, kw_only=True):
         """Cost of an arm's incentive for this cart in micros; None if unknown; 0 for none."""
         if arm > self.bundle.rows["rung"]:
             return None
-        terms = self.bundle.offer_sets.costs[arm]
-        if terms is None:
+        row = self.bundle.offer_sets.cost_row[arm]
+        if row < 0:
             return 0
-        if terms not in self.incentives:
-            cost = incentive_of(self.bundle, self.situation, self.cart, terms)
-            self.incentives[terms] = cost
-        return self.incentives[terms]
+        if row not in self.incentives:
+            terms = self.bundle.offer_sets.costs[row]
+            self.incentives[row] = incentive_of(self.bundle, self.situation, self.cart, terms)
+        return self.incentives[row]
 
     def multiplier(self, arm: int) -> int:
         """Unsigned Q16: what a unit of the arm's budget costs beyond its price."""

@@ -14,7 +14,7 @@ from bench.runtimes import CPython
 from bench.workload import SHARE_MAX, SHARE_MIN, Shape, compiled, workload
 
 SIZES = (10, 100)
-COLUMNS = {"encode", "eligible", "score", "choose", "equal", "decide"}
+COLUMNS = {"encode", "eligible", "score", "hash", "choose", "equal", "decide"}
 
 
 @pytest.fixture(scope="module")
