@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -207,12 +208,23 @@ def test_the_stand_in_is_what_its_script_makes() -> None:
     assert sum(file.stat().st_size for file in kept.values()) < 64_000
 
 
-@pytest.mark.parametrize("tables", YEARS[1:], ids=NAMES[1:])
+@pytest.mark.parametrize("tables", YEARS, ids=NAMES)
 def test_the_campaigns_are_what_the_year_s_tables_say(tables: Path, tmp_path: Path) -> None:
     write_catalog(tables, tmp_path)
     written = tree(tmp_path)
     assert len(written) == 4
-    assert written == {name: (GROCER / "catalog" / name).read_bytes() for name in written}
+    kept = {name: (GROCER / "catalog" / name).read_bytes() for name in written}
+    if tables == STAND_IN:  # the same campaigns of the same days, on a few made-up products
+        written, kept = windows_in(written), windows_in(kept)
+    assert written == kept
+
+
+def windows_in(files: dict[str, bytes]) -> set[str]:
+    """The lines that name offers and their days."""
+    lines = b"\n".join(files.values()).decode().splitlines()
+    found = {line.strip() for line in lines if re.match(r"\s*(- id:|start:|until:|window:)", line)}
+    assert len(found) > 27
+    return found
 
 
 def test_the_catalog_holds_every_campaign_with_its_dates(catalog: Catalog) -> None:
