@@ -93,7 +93,7 @@ def workload(
     """A policy and requests to which from `share[0]` to `share[1]` of its offers are eligible."""
     shape = shape if isinstance(shape, Shape) else Shape(shape)
     bundle, policy = compiled(shape)
-    found = _requests_within(policy, requests, share or (SHARE_MIN, SHARE_MAX), shape.extra)
+    found = requests_within(policy, requests, share or (SHARE_MIN, SHARE_MAX), shape.extra)
     return Workload(offers=shape.offers, bundle=bundle, policy=policy, requests=found)
 
 
@@ -102,8 +102,11 @@ def workload(
 
 def compiled(shape: Shape) -> tuple[bytes, Policy]:
     """Bundle and plain policy, from the cache if they were made before."""
-    files, card = catalog_files(shape), scorecard(shape.offers, shape.seed)
-    name = CACHE / f"{shape.offers}-{_digest(files, card)}"
+    return kept(shape.offers, catalog_files(shape), scorecard(shape.offers, shape.seed))
+
+
+def kept(offers: int, files: dict[str, str], card: Model) -> tuple[bytes, Policy]:
+    name = CACHE / f"{offers}-{_digest(files, card)}"
     bundle, plain = name.with_suffix(".bundle"), name.with_suffix(".json")
     if not plain.is_file():
         CACHE.mkdir(parents=True, exist_ok=True)
@@ -250,8 +253,8 @@ def _weights(random: Random, term: Term) -> list[Decimal]:
 # --- the requests ---
 
 
-def _requests_within(
-    policy: Policy, wanted: int, share: tuple[float, float], extra: int
+def requests_within(
+    policy: Policy, wanted: int, share: tuple[float, float], extra: int = 0
 ) -> tuple[bytes, ...]:
     from bench.naive import Rules
 

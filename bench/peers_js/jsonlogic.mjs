@@ -38,7 +38,7 @@ export class JsonLogicCompiled extends Reader {
   }
 }
 
-function expression(rule) {
+export function expression(rule) {
   return { and: rule.map((constraint) => {
     const positive = tested(constraint);
     return constraint.negated ? { "!": [positive] } : positive;

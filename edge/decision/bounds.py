@@ -107,4 +107,5 @@ def _range(tables: Tables, attribute: int) -> int:
 
 
 def _most(*columns: Ints) -> int:
-    return max((abs(value) for column in columns for value in column), default=0)
+    """The largest absolute value in any of these columns."""
+    return max((max(max(column), -min(column)) for column in columns if len(column)), default=0)

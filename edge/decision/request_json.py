@@ -123,6 +123,15 @@ def _check_depth(text: str) -> None:
 
 def encode_fields(bundle: Bundle, fields: Mapping[str, Json]) -> Encoded:
     """As `encode_request`, from an object that was read already."""
+    request, strangers, unknown_attributes = read_fields(bundle, fields)
+    return Encoded(pack_request(request), strangers, unknown_attributes)
+
+
+def read_fields(
+    bundle: Bundle, fields: Mapping[str, Json]
+) -> tuple[Request, tuple[str, ...], tuple[str, ...]]:
+    """The request itself, and the placements and attributes that are unknown here.  Raises
+    `RequestError` as `encode_request` does, apart from SIZE: that is told by packing."""
     if unknown := [name for name in fields if name not in FIELDS]:
         raise RequestError("FIELD", f"unknown field {unknown[0]!a}")
     placements, strangers = _placements(bundle, fields.get("placements"))
@@ -140,7 +149,7 @@ def encode_fields(bundle: Bundle, fields: Mapping[str, Json]) -> Encoded:
         attributes=attributes,
         state=_state(fields.get("state")),
     )
-    return Encoded(pack_request(request), strangers, unknown_attributes)
+    return request, strangers, unknown_attributes
 
 
 def _consent(value: Json | None) -> int:

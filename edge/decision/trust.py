@@ -155,7 +155,7 @@ async def accept_manifest(
     _check_channel(manifest, channel, projection)
     _check_times(manifest, root, now_s)
     _check_epoch(manifest, root)
-    _check_floor(manifest, floor)
+    check_floor(manifest, floor)
     return manifest
 
 
@@ -222,7 +222,8 @@ def _check_epoch(manifest: Manifest, root: Root) -> None:
         raise TrustError("ROLLBACK", f"of epoch {manifest.epoch}; the root's is {root.epoch}")
 
 
-def _check_floor(manifest: Manifest, floor: Floor | None) -> None:
+def check_floor(manifest: Manifest, floor: Floor | None) -> None:
+    """Raises `TrustError` ROLLBACK or FORK.  Ask again where a floor may have risen."""
     if floor is None:
         return
     offered, seen = (manifest.epoch, manifest.sequence), (floor.epoch, floor.sequence)

@@ -8,8 +8,8 @@ well-formed request neither fails nor reads outside a table.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
-from operator import lt, ne
+from itertools import chain, pairwise, repeat
+from operator import le, lt, ne, sub
 
 from . import tables as t
 from .bounds import integers_stay_exact
@@ -29,6 +29,8 @@ Problem = str | None
 
 def texts_are_utf8(tables: Tables, rows: dict[str, int]) -> Problem:
     starts = tables.text_start
+    if bytes(tables.heap).isascii():
+        return None
     try:
         for low, high in pairwise(starts):
             bytes(tables.heap[low:high]).decode()
@@ -121,16 +123,15 @@ def zones_ascend(tables: Tables, rows: dict[str, int]) -> Problem:
 
 def constraints_fit_their_attribute(tables: Tables, rows: dict[str, int]) -> Problem:
     limits = [_constraint_limit(tables, a) for a in range(rows["attribute"])]
+    if not all(map(le, tables.range_low, tables.range_high)):
+        return "a range ends before it begins"
     for row, attribute in enumerate(tables.constraint_attribute):
         kind = tables.constraint_kind[row]
         is_set = tables.attribute_type[attribute] == t.SET
         if (kind in (t.ANY_OF, t.NONE_OF) and not is_set) or (kind == t.CELLS and is_set):
             return f"constraint {row} has kind {kind} on attribute {attribute}"
-        lows = _slice(tables.constraint_range, row, tables.range_low)
         highs = _slice(tables.constraint_range, row, tables.range_high)
-        if any(
-            low > high or high >= limits[attribute] for low, high in zip(lows, highs, strict=True)
-        ):
+        if max(highs, default=-1) >= limits[attribute]:
             return f"constraint {row} has a range outside attribute {attribute}"
     return None
 
@@ -143,10 +144,10 @@ def _constraint_limit(tables: Tables, attribute: int) -> int:
 
 def rungs_belong_to_their_offers(tables: Tables, rows: dict[str, int]) -> Problem:
     starts = tables.offer_rung
-    for offer in range(rows["offer"]):
-        owners = tables.rung_offer[starts[offer] : starts[offer + 1]]
-        if not len(owners) or any(owner != offer for owner in owners):
-            return f"offer {offer} does not own its rungs"
+    counts = list(map(sub, starts[1:], starts))
+    owners = list(chain.from_iterable(map(repeat, range(rows["offer"]), counts)))
+    if 0 in counts or owners != list(tables.rung_offer):
+        return "there is an offer that does not own its rungs, or has none"
     return None
 
 
