@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import hmac
 import time
 from pathlib import Path
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
 
-from edge.decision.jws import to_base64url
 from edge.decision.request import CONTEXTUAL, unpack_request
 from edge.decision.token import read_token
 from tests.support.edges import DAY_S, World, assert_problem, keys, world
-
-
-def session_token(key: str = "", **said: Any) -> str:
-    """What the shop's server would sign for its page."""
-    said = {"expires_s": int(time.time()) + 60} | said
-    payload = to_base64url(msgspec.json.encode(said))
-    code = hmac.digest((key or keys().shop_key).encode(), b"proffer-session." + payload, "sha256")
-    return (payload + b"." + to_base64url(code)).decode()
-
-
-def only(answer: Any) -> dict[str, Any]:
-    (decided,) = answer["decisions"]
-    return decided
-
+from tests.support.sessions import only, session_token
 
 # --- deciding -----------------------------------------------------------------
 
