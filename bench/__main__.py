@@ -13,6 +13,9 @@ PARTS: dict[str, list[str]] = {
     "size": ["10", "100", "1000", "10000"],
     "compile": ["1000", "10000"],
     "decide": [],
+    "kernel": [],
+    "javascript_worker": [],
+    "flicker": [],
 }
 """Module of this package -> its arguments."""
 

@@ -5,9 +5,12 @@
     python -m bench.kernel --publish        puts the last run into docs/benchmarks.md
 
 Policies and requests are those of `bench.decide`; `peers_js/kernel.mjs` times, all engines in
-one process and in turns, after each has decided 30 requests as the kernel does, to the last
-ticket.  The case `thresholds` is 10,000 offers with as many distinct thresholds on one
-attribute, ten times what a catalog may have: every visitor meets cells that nobody met before.
+one process and in turns, after each has decided some requests as the kernel does, to the last
+ticket.  Then the same policies in Pyodide through the bridge, and in batches by the native
+build (`kernel_batch.py`).
+
+The case `thresholds` is 10,000 offers with as many distinct thresholds on one attribute, ten
+times what a catalog may have: every visitor meets cells that nobody met before.
 """
 
 from __future__ import annotations
@@ -16,29 +19,33 @@ import argparse
 import gzip
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from bench.kernel_batch import BLOCK, ROWS, measured
 from bench.kernel_report import KernelReport, SizeTimes, publish, show
-from bench.ours import ISSUED_S
 from bench.report import machine
 from bench.runtimes import installed_peers
 from bench.thresholds import thresholds
 from bench.workload import CACHE, Workload, workload
-from edge.decision.manifest import ManifestBlock, pack_manifest
-from edge.kernel.build import LOADER, SMALL_LOADER, WASM, compile_wasm
+from edge.decision.bundle import open_bundle
+from edge.decision.request_json import encode_request
+from edge.kernel.build import LOADER, SMALL_LOADER, WASM, build_native, compile_wasm
+from tests.edge.kernel.bridging import ask_bridge
 from tests.support import parts
 
 STAGES = Path(__file__).with_name("kernel_stages.c")
 SIZES = (100, 1000, 10_000)
 NEW = {100: 300, 1000: 300, 10_000: 150}
-SEEN = {100: 100, 1000: 60, 10_000: 20}
-ROUNDS = {100: 4, 1000: 2, 10_000: 2}
+SEEN = {100: 100, 1000: 60, 10_000: 10}
+ROUNDS = {100: 4, 1000: 2, 10_000: 1}
 ENGINES = ("kernel", "plain scan", "GrowthBook", "Eppo", "flagd", "json-logic-engine")
 PATIENCE_S = 1800
+BRIDGED = 200
 RESULT = CACHE / "kernel.json"
 
 
@@ -67,6 +74,26 @@ def run(sizes: list[int], *, named: bool = True, memory: bool = True) -> KernelR
         print(f"{name} ...", file=sys.stderr)
         report.sizes.append(_size(home, name, load, memory))
     return report
+
+
+def add_pythons(report: KernelReport, sizes: list[int]) -> None:
+    """Pyodide through the bridge, and batches."""
+    build_native()
+    for size in sizes:
+        print(f"{size:,} offers in Python ...", file=sys.stderr)
+        report.bridge_us[f"{size:,} offers"] = _bridge(workload(size))
+        report.batch.append(measured(size, ROWS.get(size, 2000)))
+
+
+def _bridge(load: Workload) -> dict[str, float]:
+    bundle = open_bundle(load.bundle)
+    requests = [encode_request(bundle, text).data for text in load.requests[:BRIDGED]]
+    with tempfile.TemporaryDirectory() as folder:
+        questions = [(0, BLOCK, each) for each in requests]
+        found = ask_bridge([load.bundle], questions, Path(folder))
+    if found.python != found.kernel:
+        raise SystemExit("Python and the kernel differ in Pyodide.")
+    return found.us
 
 
 def _requests(offers: int) -> int:
@@ -106,14 +133,13 @@ def _node(home: Path, job: Path, *more: str) -> Any:
 def _job(load: Workload) -> Path:
     folder = CACHE / "kernel"
     folder.mkdir(parents=True, exist_ok=True)
-    manifest = ManifestBlock(digest=bytes(32), issued_s=ISSUED_S, expires_s=ISSUED_S + 86_400)
     files = {
         "stages": compile_wasm(STAGES),
         "bare": compile_wasm(STAGES, ["-O3"]),
         "bundle": load.bundle,
         "policy": msgspec.json.encode(load.policy),
         "requests": msgspec.json.encode([text.decode() for text in load.requests]),
-        "manifest": pack_manifest(manifest),
+        "manifest": BLOCK,
     }
     for name, data in files.items():
         (folder / name).write_bytes(data)
@@ -139,6 +165,7 @@ def main() -> None:
         return
     sizes = [int(each) for each in given.offers.split(",") if each]
     report = run(sizes or list(SIZES), named=not sizes)
+    add_pythons(report, sizes or list(SIZES))
     given.json.parent.mkdir(parents=True, exist_ok=True)
     given.json.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
     show(report)

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from rich.console import Console
 from rich.table import Table
 
+from bench.kernel_batch import BatchTimes
 from bench.report import number
 from bench.workload import ROOT
 
@@ -19,6 +20,7 @@ MARKED = re.compile(r"(?<=<!-- kernel -->\n).*(?=<!-- /kernel -->)", re.DOTALL)
 COLUMNS = ("eligible", "decide", "full", "new", "first")
 GENERATED = "json-logic-engine, compiled"
 """Generated code, which is forbidden at edges: reported, and apart from the others."""
+RATES = ("core_python", "core_kernel", "batch_python", "batch_kernel", "reading")
 RIVALS = ("Eppo", "GrowthBook", "flagd")
 
 
@@ -48,6 +50,9 @@ class KernelReport(Struct, kw_only=True):
     machine: dict[str, str]
     code_bytes: dict[str, int]
     sizes: list[SizeTimes] = field(default_factory=list)
+    bridge_us: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Median of a decision in Pyodide, by policy: `python`, and `kernel` through the bridge."""
+    batch: list[BatchTimes] = field(default_factory=list)
 
 
 def pair(size: SizeTimes, engine: str, column: str) -> str:
@@ -152,7 +157,25 @@ def tables(report: KernelReport) -> str:
         parts += [f"#### {size.name}", _caption(size)]
         columns = ["engine", *COLUMNS, "load, ms", "memory, MiB"]
         parts.append(_markdown(columns, _rows(size)))
+    parts += ["#### In Pyodide, and in batches", *_pythons(report)]
     return "\n" + "\n\n".join(parts) + "\n\n"
+
+
+def _pythons(report: KernelReport) -> list[str]:
+    bridged = [
+        [name, _number(us["python"]), _number(us["kernel"])]
+        for name, us in report.bridge_us.items()
+    ]
+    batches = [
+        [f"{one.offers:,} offers", *(f"{getattr(one, rate):,.0f}" for rate in RATES)]
+        for one in report.batch
+    ]
+    heads = ["policy", "core, Python", "core, kernel", "batch, Python", "batch, kernel", "csv only"]
+    return [
+        _markdown(["policy", "Pyodide, us", "through the bridge, us"], bridged),
+        "Rows per second; *core*: `decide` alone, *batch*: all of `proffer decide --batch` on CSV:",
+        _markdown(heads, batches),
+    ]
 
 
 def _caption(size: SizeTimes) -> str:

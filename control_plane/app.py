@@ -28,6 +28,7 @@ from control_plane.errors import (
     answer_refused,
     problem_response,
 )
+from control_plane.issuing import NotOutYet
 from control_plane.learning.endpoints import learning_routes
 from control_plane.learning.loop import keep_learning
 from control_plane.publishing import PublishRefused
@@ -74,8 +75,9 @@ BACKGROUND: tuple[Background, ...] = (keep_signed, keep_swept, keep_learning)
 
 
 async def answer_unavailable(request: Request, error: Exception) -> Response:
+    name = "not-out-yet" if isinstance(error, NotOutYet) else "storage-unavailable"
     headers = {"Retry-After": str(RETRY_AFTER_S)}
-    return problem_response(Refused("storage-unavailable", str(error), headers=headers))
+    return problem_response(Refused(name, str(error), headers=headers))
 
 
 async def answer_damaged(request: Request, error: Exception) -> Response:

@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct, field
 
 from edge.decision import beacon
-from edge.decision.beacon import Record, Row, decision_id, unpack_verdict
+from edge.decision.beacon import Record, Row, Verdict, decision_id, unpack_verdict
 from edge.decision.bundle import Bundle
 from edge.decision.decide import verdict_on
 from edge.decision.errors import RequestError
@@ -29,14 +29,17 @@ from edge.decision.guardrails import cart_of, cost_terms, incentive_of
 from edge.decision.hashing import T
 from edge.decision.manifest import ManifestBlock, pack_manifest
 from edge.decision.reasons import Reason
-from edge.decision.request import INVALID, Request, pack_request, unpack_request
-from edge.decision.request_json import encode_fields
+from edge.decision.request import INVALID, Request, pack_request
+from edge.decision.request_json import read_fields
 from edge.decision.situation import Situation, situate
 from edge.decision.state import State
 from edge.decision.tables import HEAD_MINOR
 
 Fields = dict[str, Any]
 """A request's JSON object, as `edge.decision.request_json` reads it."""
+
+Decide = Callable[[ManifestBlock, Request, bytes], tuple[Verdict, bytes]]
+"""(manifest block, request, the same encoded) -> the verdict, and its bytes."""
 
 Expose = Callable[[State, Bundle, Row, bytes, int], State]
 """(state, bundle, row, decision id, now_s) -> the state once the row was seen."""
@@ -96,6 +99,7 @@ class Batch(Struct, kw_only=True):
     """A policy, and the states of all units so far.
 
     `block_at` gives the manifest block that a request of some time is decided under.
+    `verdict_of` decides where that is not left to Python: the same bytes come out.
     `strangers` collects names that requests held and the policy does not read, `invalid`
     counts attributes that were of the wrong type or out of range.
     """
@@ -103,6 +107,7 @@ class Batch(Struct, kw_only=True):
     bundle: Bundle
     block_at: Callable[[int], ManifestBlock]
     expose: Expose
+    verdict_of: Decide | None = None
     states: dict[tuple[str, str], State] = field(default_factory=dict)
     strangers: set[str] = field(default_factory=set)
     invalid: Counter[str] = field(default_factory=Counter)
@@ -116,9 +121,8 @@ class Batch(Struct, kw_only=True):
             return [_refused(fields, error)], None
 
     def _request(self, fields: Fields) -> Request:
-        encoded = encode_fields(self.bundle, fields)
-        self.strangers.update(encoded.unknown_attributes, encoded.unknown_placements)
-        request = unpack_request(encoded.data)
+        request, *strangers = read_fields(self.bundle, fields)
+        self.strangers.update(*strangers)
         self._count_invalid(request)
         if fields.get("state") is not None:
             return request
@@ -132,18 +136,24 @@ class Batch(Struct, kw_only=True):
 
     def _decided(self, request: Request) -> tuple[list[Line], Record]:
         data, block = pack_request(request), self.block_at(request.now_s)
-        verdict = verdict_on(self.bundle, block, request)
+        verdict, packed = (self.verdict_of or self._verdict_of)(block, request, data)
         record = Record(
             bundle_digest=self.bundle.digest,
             manifest_digest=block.digest,
             manifest_block=pack_manifest(block),
             request=data,
-            verdict=beacon.pack_verdict(verdict),
+            verdict=packed,
         )
         named = [(row, _id(record, row)) for row in verdict]
         self._expose(request, named)
         namer = _Namer(self.bundle, request)
         return [namer.line(row, id) for row, id in named], record
+
+    def _verdict_of(
+        self, block: ManifestBlock, request: Request, data: bytes
+    ) -> tuple[Verdict, bytes]:
+        verdict = verdict_on(self.bundle, block, request)
+        return verdict, beacon.pack_verdict(verdict)
 
     def _expose(self, request: Request, named: Sequence[tuple[Row, bytes]]) -> None:
         state = request.state or State()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import nullcontext
 from hashlib import sha256
 
@@ -39,33 +40,33 @@ def services_of(request: Request) -> Services:
 
 async def bundle(request: Request) -> Response:
     name = f"bundles/{request.path_params['digest']}"
-    return _object(request, name, FOR_EVER, "application/octet-stream")
+    return await _object(request, name, FOR_EVER, "application/octet-stream")
 
 
 async def release(request: Request) -> Response:
     name = f"releases/{request.path_params['digest']}"
-    return _object(request, name, FOR_EVER, "application/json")
+    return await _object(request, name, FOR_EVER, "application/json")
 
 
 async def root(request: Request) -> Response:
     name = f"keys/root.{request.path_params['version']}.jws"
     # Written once, but its name does not say what is in it.
-    return _object(request, name, FOR_AN_HOUR, "application/jose+json")
+    return await _object(request, name, FOR_AN_HOUR, "application/jose+json")
 
 
 async def manifest(request: Request) -> Response:
     path = request.path_params
     name = f"channels/{path['channel']}/{path['projection']}.jws"
-    return _object(request, name, FOR_SECONDS, "application/jose")
+    return await _object(request, name, FOR_SECONDS, "application/jose")
 
 
-def _object(request: Request, name: str, caching: str, media_type: str) -> Response:
+async def _object(request: Request, name: str, caching: str, media_type: str) -> Response:
     """A published file; a missing one is never cached, since it may come any second.
 
     What is cached for ever was hashed just now: the store raises `Tampered` for a file that
     is not what its name says, and errors are not cached.
     """
-    data = services_of(request).store.get(name)
+    data = await asyncio.to_thread(services_of(request).published, name)
     if data is None:
         raise Refused("not-found", f"there is no object {name}")
     headers = {"ETag": f'"{sha256(data).hexdigest()}"', "Cache-Control": caching}

@@ -105,6 +105,11 @@ PROBLEMS: dict[str, ProblemType] = {
         503,
         "Keep the batch and send it again after Retry-After seconds; nothing was stored.",
     ),
+    "not-out-yet": ProblemType(
+        "It is signed, but edges do not get it yet",
+        503,
+        "Wait: it goes out by itself when the store answers again.  Repeating it is harmless.",
+    ),
     "storage-unavailable": ProblemType(
         "Nothing can be stored right now",
         503,

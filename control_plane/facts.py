@@ -13,12 +13,12 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Table, case, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, Table, case, insert, select
 
 from control_plane.admission import Decided, Fact, Order, Reason, Rejected, Touch, Trust
 from control_plane.quarantine import Quarantined, put_away
 from control_plane.storage import tables as t
+from control_plane.storage.database import insert_into
 
 
 class Receipt(Struct, frozen=True):
@@ -71,7 +71,7 @@ def _new_names(connection: Connection, tenant: str, facts: list[Fact], now_s: in
     ]
     if not rows:
         return []
-    statement = insert(t.events).on_conflict_do_nothing()
+    statement = insert_into(connection, t.events).on_conflict_do_nothing()
     name = (t.events.c.trust, t.events.c.source, t.events.c.id)
     names = {tuple(row) for row in connection.execute(statement.returning(*name), rows)}
     return [fact for fact in facts if _name(fact) in names]
@@ -89,7 +89,7 @@ def _upsert_attested(
 ) -> None:
     if not rows:
         return
-    statement = insert(table)
+    statement = insert_into(connection, table)
     others = {c.name: statement.excluded[c.name] for c in table.c if c.name not in key}
     statement = statement.on_conflict_do_update(
         index_elements=key,
@@ -103,7 +103,7 @@ def _store_touches(connection: Connection, tenant: str, touches: list[Touch]) ->
     """The first time counts; each further event of the same kind adds to the count."""
     if not touches:
         return
-    statement = insert(t.touches)
+    statement = insert_into(connection, t.touches)
     before, now = t.touches.c.time_s, statement.excluded.time_s
     statement = statement.on_conflict_do_update(
         index_elements=["tenant", "decision", "kind"],

@@ -27,6 +27,7 @@ from sqlalchemy import Connection, Float, Subquery, and_, case, cast, func, sele
 
 from control_plane.redemption_book import COMMITTED
 from control_plane.storage import tables as t
+from control_plane.storage.database import whole_sum
 from edge.decision.beacon import FRESH, GLOBAL_HOLDOUT, HOLDOUT, KEPT, SESSION
 
 NONE = "none"
@@ -95,7 +96,7 @@ def sides(
             on_both.label("crossed"),
             earned.c.held_most.label("held"),
             func.count().label("units"),
-            func.sum(earned.c.orders).label("orders"),
+            whole_sum(earned.c.orders).label("orders"),
             func.sum(profit).label("total"),
             func.sum(profit * profit).label("squares"),
         ).group_by("crossed", "held")
@@ -128,7 +129,7 @@ def _earned(tenant: str, attribution_s: int, placement: str | None) -> Subquery:
             seen.c.held_least,
             seen.c.held_most,
             func.count(worth.c.order_id).label("orders"),
-            func.coalesce(func.sum(worth.c.profit_micros), 0).label("profit_micros"),
+            func.coalesce(whole_sum(worth.c.profit_micros), 0).label("profit_micros"),
         )
         .select_from(seen.outerjoin(worth, inside))
         .group_by(seen.c.unit, seen.c.held_least, seen.c.held_most)
@@ -175,7 +176,7 @@ def _worth(tenant: str) -> Subquery:
     redeemed = (
         select(
             t.redemptions.c.order_id,
-            func.sum(t.redemptions.c.cost_micros).label("cost_micros"),
+            whole_sum(t.redemptions.c.cost_micros).label("cost_micros"),
         )
         .where(t.redemptions.c.tenant == tenant, t.redemptions.c.state == COMMITTED)
         .group_by(t.redemptions.c.order_id)
@@ -222,12 +223,12 @@ def learning_rows(
             d.shown_arm.label("arm"),
             d.shown_tickets.label("tickets"),
             func.count(worth.c.order_id).label("orders"),
-            func.coalesce(func.sum(worth.c.profit_micros), 0).label("profit_micros"),
+            func.coalesce(whole_sum(worth.c.profit_micros), 0).label("profit_micros"),
         )
         .outerjoin(worth, inside)
         .where(d.id.in_(seen), d.tenant == tenant, d.attested, d.shown_draw == FRESH, d.unit != "")
         .where(d.flags.bitwise_and(SESSION) == 0, d.time_s >= since_s)
-        .group_by(d.id)
+        .group_by(d.tenant, d.id)
         .order_by(d.time_s, d.id)
     )
     if until_s is not None:

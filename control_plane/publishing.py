@@ -2,8 +2,10 @@
 
     bundle, written and read back -> release -> manifest with the next sequence
 
-The signing is committed (`signing.py`) before the channel's file is written; after a
-crash between the two, `start` writes the file again from the row.
+The signing is committed (`signing.py`) before the channel's file is written
+(`channels.py`).  The commit decides: after a crash between the two, or while the store is
+down, the file is written from the row by whoever comes first: the next start or signing
+of any process, or the look that each of them takes every `LOOK_EVERY_S`.
 
 A manifest lives a day and is signed anew at least four times in it.  Rolling back,
 pausing and resuming are signings too: a new sequence with other content.  A pause
@@ -14,54 +16,51 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from hashlib import sha256
 
 from msgspec.structs import replace
 
+from control_plane.channels import file_of
+from control_plane.issuing import Issuer, PublishRefused
 from control_plane.policies import Policies
 from control_plane.settings import Settings
 from control_plane.signing import (
     CONTENT_REASONS,
     PROJECTION,
-    Change,
     Content,
     Reason,
     Signing,
     Signings,
+    release_of,
 )
-from control_plane.storage.objects import ObjectError, ObjectStore, Tampered
+from control_plane.storage.objects import ObjectStore, Tampered
 from control_plane.storage.writer import StorageUnavailable
 from edge.decision.bundle import Bundle, open_bundle
-from edge.decision.claims import Root, read_root
 from edge.decision.errors import BundleError
-from edge.decision.jws import read_general
 from edge.decision.tables import EDGE_PROJECTION, HEAD_PROJECTION
-from edge.decision.trust import ROOT_TYPE
 from policy_compiler.keys import DevelopmentKeys, SigningError
-from policy_compiler.sign import ReleaseRow, development_root, make_release
 
 log = logging.getLogger(__name__)
 
-SLICE = "all"
 SIGNINGS_PER_LIFE = 4
 LOOK_EVERY_S = 30.0
-HUMAN_REASONS = ("publish", "learn", "roll-back", "pause", "resume")
+HUMAN_REASONS = ("publish", "learn", "roll-back", "pause", "resume", "adopt")
 
 
-class PublishRefused(ValueError):
-    """Nothing was published; `help` says what to do."""
+class AlreadyPublished(PublishRefused):
+    """Somebody else's first publish came first."""
 
-    def __init__(self, problem: str, help: str) -> None:
-        super().__init__(problem)
-        self.help = help
+
+class NotDue(Exception):
+    """Somebody else has just signed anew."""
 
 
 class Publisher:
     """Publishes to one channel.  Methods block; they are for threads.
 
     Each one raises `StorageUnavailable` when nothing can be stored, and changes
-    nothing then.
+    nothing then; only `NotOutYet` says that the change is made and edges get it later.
+    Several processes may publish to one channel, over one database and one store.
     """
 
     def __init__(
@@ -73,71 +72,56 @@ class Publisher:
         policies: Policies,
     ) -> None:
         self._settings = settings
-        self._keys = keys
         self._signings = signings
         self._store = store
         self._policies = policies
-        self._file = threading.Lock()
-        self._epoch = 1
+        self._issuer = Issuer(settings, keys, signings, store)
 
     # --- starting -----------------------------------------------------------
 
     def start(self) -> None:
         """Make the first root, mend the channel's file after a crash, sign anew if it is due.
 
-        Raises `PublishRefused` if keys, root and tenant do not belong together.
+        Raises `PublishRefused` if keys, root and tenant do not belong together, and
+        `StorageUnavailable` where a new shop has no store.  One that was published goes on
+        without it: it takes beacons and redeems, and mends the file later.
         """
-        self._epoch = self._current_root().epoch
-        if self.live() is not None:
-            self._write_channel()
+        try:
+            self._issuer.mend()
             self.resign_if_due()
-
-    def _current_root(self) -> Root:
-        first = self._store.get("keys/root.1.jws")
-        if first is None:
-            first = development_root(self._keys, self._settings.tenant, self._signings.now_s())
-            self._put("keys/root.1.jws", first)
-        last, version = first, 2
-        while (raw := self._store.get(f"keys/root.{version}.jws")) is not None:
-            last, version = raw, version + 1
-        root = read_root(read_general(last, ROOT_TYPE).payload)
-        self._check_root(root)
-        return root
-
-    def _check_root(self, root: Root) -> None:
-        if root.tenant != self._settings.tenant:
-            raise PublishRefused(
-                f"the data folder belongs to {root.tenant!r}, not to {self._settings.tenant!r}",
-                "Set PROFFER_TENANT or PROFFER_DATA to match.",
-            )
-        if self._keys.online.kid not in root.of_role("online"):
-            raise PublishRefused(
-                f"the online key is not in root {root.version}",
-                "Restore the keys that this root was made with.",
-            )
+        except StorageUnavailable as error:
+            if self.live() is None:
+                raise
+            log.error("started without the store: %s", error)
 
     # --- signing ------------------------------------------------------------
 
     def publish(
-        self, data: bytes, *, actor: str, reason: Reason = "publish", note: str = ""
+        self,
+        data: bytes,
+        *,
+        actor: str,
+        reason: Reason = "publish",
+        note: str = "",
+        only_first: bool = False,
     ) -> Signing:
         """Make these bytes the live policy.
 
-        Raises `PublishRefused` for bytes that no edge of this shop would run.
+        Raises `PublishRefused` for bytes that no edge of this shop would run, and
+        `AlreadyPublished` if there is a live policy where this should be the first.
         """
         bundle = self._checked(data)
         digest, size_bytes = bundle.digest.hex(), bundle.size_bytes
-        row = ReleaseRow(projection=PROJECTION, slice=SLICE, digest=digest, size_bytes=size_bytes)
-        table = make_release([row])
-        release = sha256(table).hexdigest()
-        self._put(f"bundles/{digest}", data)
-        self._put(f"releases/{release}", table)
+        table = release_of(digest, size_bytes)
+        self._issuer.put(f"bundles/{digest}", data)
+        self._issuer.put(f"releases/{sha256(table).hexdigest()}", table)
 
         def change(live: Signing | None) -> Content:
-            new = Content(bundle=digest, release=release, size_bytes=size_bytes)
-            return _keeping(live, new)
+            if only_first and live is not None:
+                raise AlreadyPublished("there is a live policy", "Nothing is to be done.")
+            return _keeping(live, Content(bundle=digest, size_bytes=size_bytes))
 
-        return self._sign(change, reason, actor, note)
+        return self._issuer.sign(change, reason, actor, note)
 
     def roll_back(self, bundle: str, *, actor: str) -> Signing:
         """Make a bundle live that was live before.  Raises `PublishRefused` for others."""
@@ -147,7 +131,8 @@ class Publisher:
                 f"bundle {bundle[:64]!r} was never published here", "Choose one of the history."
             )
         note = f"to the policy of sequence {before.sequence}"
-        return self._sign(lambda live: _keeping(live, before.content), "roll-back", actor, note)
+        content = before.content
+        return self._issuer.sign(lambda live: _keeping(live, content), "roll-back", actor, note)
 
     def pause(self, offer: str, *, actor: str) -> Signing:
         """Show an offer to nobody, until `resume`.  Raises `PublishRefused` for unknown ones."""
@@ -156,36 +141,61 @@ class Publisher:
             raise PublishRefused(
                 f"there is no offer {offer[:80]!r} in the live policy", "Choose one of its offers."
             )
-        return self._sign(lambda live: _pausing(_there(live), offer, True), "pause", actor, offer)
+        return self._pause(offer, True, actor)
 
     def resume(self, offer: str, *, actor: str) -> Signing:
         """Take a pause back.  Raises `PublishRefused` if the offer is not paused."""
         live = self.live()
         if live is None or offer not in live.manifest.paused.offers:
             raise PublishRefused(f"offer {offer[:80]!r} is not paused", "Nothing is to be done.")
-        return self._sign(lambda live: _pausing(_there(live), offer, False), "resume", actor, offer)
+        return self._pause(offer, False, actor)
+
+    def _pause(self, offer: str, paused: bool, actor: str) -> Signing:
+        reason: Reason = "pause" if paused else "resume"
+        return self._issuer.sign(
+            lambda live: _pausing(_there(live), offer, paused), reason, actor, offer
+        )
 
     def resign(self) -> Signing:
         """The live policy under a new sequence, with a full life.  Raises `PublishRefused`."""
-        return self._sign(lambda live: _there(live).content, "resign", "clock", "")
+        return self._issuer.sign(lambda live: _there(live).content, "resign", "clock", "")
 
     def resign_if_due(self) -> Signing | None:
-        live = self.live()
+        """The same, once, however many processes find at a time that it is due."""
+
+        def change(live: Signing | None) -> Content:
+            if not self._is_due(live):
+                raise NotDue
+            return _there(live).content
+
+        if not self._is_due(self.live()):
+            return None
+        try:
+            return self._issuer.sign(change, "resign", "clock", "")
+        except NotDue:
+            return None
+
+    def _is_due(self, live: Signing | None) -> bool:
         life_s = self._settings.manifest_life_s
         every_s = min(self._settings.resign_every_s, life_s // SIGNINGS_PER_LIFE)
-        due = live is not None and self._signings.now_s() >= live.issued_s + every_s
-        return self.resign() if due else None
+        return live is not None and self._signings.now_s() >= live.issued_s + every_s
 
     async def keep_signed(self) -> None:
-        """Sign anew whenever it is due, for ever; what fails is tried again."""
+        """Mend the file, and sign anew whenever it is due, for ever; failures are tried again."""
         while True:
             try:
+                await asyncio.to_thread(self._issuer.mend)
                 await asyncio.to_thread(self.resign_if_due)
             except (PublishRefused, StorageUnavailable, SigningError) as error:
                 log.error("the manifest was not signed anew: %s", error)
             await asyncio.sleep(min(LOOK_EVERY_S, self._settings.resign_every_s))
 
     # --- looking ------------------------------------------------------------
+
+    @property
+    def channel_file(self) -> str:
+        """The name of the object that edges of this channel follow."""
+        return file_of(self._settings.channel, PROJECTION)
 
     def live(self) -> Signing | None:
         """The newest signing, or None before the first publish."""
@@ -233,25 +243,6 @@ class Publisher:
         if bundle.head(HEAD_PROJECTION) != EDGE_PROJECTION:
             raise PublishRefused("the bundle is not for edges", "Compile the edge projection.")
         return bundle
-
-    def _put(self, name: str, data: bytes) -> None:
-        try:
-            self._store.put(name, data)
-            if self._store.get(name) != data:
-                raise ObjectError(f"{name} reads back with other bytes")
-        except ObjectError as error:
-            raise StorageUnavailable(str(error)) from error
-
-    def _sign(self, change: Change, reason: Reason, actor: str, note: str) -> Signing:
-        signing = self._signings.add(change, self._epoch, reason, actor, note)
-        self._write_channel()
-        return signing
-
-    def _write_channel(self) -> None:
-        """Put the newest signed manifest where edges fetch it."""
-        with self._file:
-            if live := self.live():
-                self._put(f"channels/{self._settings.channel}/{PROJECTION}.jws", live.signed)
 
 
 def _keeping(live: Signing | None, new: Content) -> Content:

@@ -13,10 +13,10 @@ from hashlib import sha256
 
 from msgspec import Struct
 from sqlalchemy import Connection, delete, func, or_, select
-from sqlalchemy.dialects.sqlite import insert
 
 from control_plane.admission import Rejected, Trust
 from control_plane.storage import tables as t
+from control_plane.storage.database import insert_into
 
 DETAIL_CHARS = 500
 
@@ -54,16 +54,21 @@ def put_away(
             "tenant": tenant,
             "digest": sha256(each.raw).hexdigest(),
             "reason": each.rejected.reason.name,
-            "detail": each.rejected.detail[:DETAIL_CHARS],
+            "detail": _plain(each.rejected.detail)[:DETAIL_CHARS],
             "trust": each.trust.value,
             "received_s": now_s,
             "event": each.raw,
         }
         for each in quarantined
     ]
-    connection.execute(insert(t.quarantine).on_conflict_do_nothing(), rows)
+    connection.execute(insert_into(connection, t.quarantine).on_conflict_do_nothing(), rows)
     for trust in sorted({each.trust for each in quarantined}):
         _make_room(connection, tenant, trust, room)
+
+
+def _plain(detail: str) -> str:
+    """Without control characters: details may quote what strangers sent."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in detail)
 
 
 def _make_room(connection: Connection, tenant: str, trust: Trust, room: Room) -> None:
@@ -87,7 +92,7 @@ def _make_room(connection: Connection, tenant: str, trust: Trust, room: Room) ->
 
 def _count(connection: Connection, tenant: str, trust: Trust, gone: int) -> None:
     dropped = t.quarantine_dropped
-    statement = insert(dropped).on_conflict_do_update(
+    statement = insert_into(connection, dropped).on_conflict_do_update(
         index_elements=["tenant", "trust"], set_={"count": dropped.c.count + gone}
     )
     connection.execute(statement, {"tenant": tenant, "trust": trust.value, "count": gone})

@@ -12,11 +12,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from control_plane.appraisal import Taken, Worth
 from control_plane.errors import Refused
 from control_plane.storage import tables as t
+from control_plane.storage.database import insert_into
+from edge.decision.hashing import is_part
 from edge.decision.token import Token
 
 RESERVED, COMMITTED, RELEASED, REVERSED = "reserved", "committed", "released", "reversed"
@@ -71,7 +72,8 @@ class Book:
 
     def one(self, reservation: str) -> Entry:
         """Raises `Refused` unknown-reservation."""
-        entry = self._one_or_none(t.redemptions.c.reservation == reservation)
+        known = t.redemptions.c.reservation == reservation
+        entry = self._one_or_none(known) if is_part(reservation) else None
         if entry is None:
             raise Refused("unknown-reservation", f"reservation {reservation[:64]!a}")
         return entry
@@ -159,7 +161,8 @@ class Book:
     def _count(self, cap: Cap) -> bool:
         counts = t.redemption_counts
         first = {"tenant": self._tenant, "cap": cap.key, "count": 0}
-        self._connection.execute(upsert(counts).on_conflict_do_nothing(), first)
+        begin = insert_into(self._connection, counts).on_conflict_do_nothing()
+        self._connection.execute(begin, first)
         more = update(counts).where(
             counts.c.tenant == self._tenant, counts.c.cap == cap.key, counts.c.count < cap.limit
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Self
 
 from msgspec import Struct
@@ -12,12 +13,13 @@ from control_plane.admission import Admission
 from control_plane.catalog import CatalogFolder
 from control_plane.collecting import Collector
 from control_plane.policies import Policies
-from control_plane.publishing import Publisher, PublishRefused
+from control_plane.publishing import AlreadyPublished, Publisher, PublishRefused
 from control_plane.redemption import Redemptions
 from control_plane.settings import Settings
 from control_plane.signing import Signings
 from control_plane.storage.database import Database
-from control_plane.storage.objects import DirectoryStore, ObjectStore
+from control_plane.storage.objects import ObjectError, ObjectStore, Tampered
+from control_plane.storage.opening import is_new, open_database, open_store
 from control_plane.storage.writer import Writer
 from policy_compiler.compiling import Compiled, compile_catalog
 from policy_compiler.diagnostics import CatalogRefused, render_all
@@ -42,13 +44,15 @@ class Services(Struct, frozen=True, kw_only=True):
     def open(cls, settings: Settings) -> Self:
         """Make what is missing in the data folder, and start the writer.
 
-        Raises `SigningError` or `PublishRefused` if keys and data do not belong together.  A
-        shop begins with a catalog that compiles: until there is data, `CatalogRefused` or
+        Raises `SigningError` or `PublishRefused` if keys and data do not belong together, and
+        `StorageUnavailable` or `ObjectError` where rows or objects cannot be kept.  A shop
+        begins with a catalog that compiles: until there is data, `CatalogRefused` or
         `PublishRefused` is raised for one that does not, and nothing is made.
         """
-        first = None if settings.database.exists() else _compile(settings)
+        first = _compile(settings) if is_new(settings) else None
         keys = DevelopmentKeys.load_or_create(settings.keys)
-        database, store = Database(settings.database), DirectoryStore(settings.objects)
+        store = open_store(settings)
+        database = open_database(settings)
         policies, writer = Policies(store), Writer(database)
         signings = Signings(settings, keys, database, writer)
         publisher = Publisher(settings, keys, signings, store, policies)
@@ -72,7 +76,7 @@ class Services(Struct, frozen=True, kw_only=True):
         try:
             self.publisher.start()
             if first is not None and self.publisher.live() is None:
-                self.publisher.publish(first.data, actor="start", note="first start")
+                self._publish_first(first)
             elif self.catalog.is_set and self.publisher.live() is None:
                 self.catalog.publish(actor="start", note="first start")
         except CatalogRefused as refused:
@@ -81,6 +85,27 @@ class Services(Struct, frozen=True, kw_only=True):
         except BaseException:
             self.close()
             raise
+
+    def _publish_first(self, compiled: Compiled) -> None:
+        with suppress(AlreadyPublished):  # by a process that started at the same time
+            self.publisher.publish(
+                compiled.data, actor="start", note="first start", only_first=True
+            )
+
+    def published(self, name: str) -> bytes | None:
+        """An object, or None.  The live manifest is in the database, too, if the store is down.
+
+        Raises `ObjectError`.
+        """
+        try:
+            return self.store.get(name)
+        except Tampered:
+            raise
+        except ObjectError:
+            live = self.publisher.live() if name == self.publisher.channel_file else None
+            if live is None:
+                raise
+            return live.signed
 
     def close(self) -> None:
         """Finish what was accepted."""

@@ -1,6 +1,7 @@
 """Everything that can be set, with its default; the environment is read once, at start.
 
-The setting `attribution_s` is the variable PROFFER_ATTRIBUTION_S, and so on.
+The setting `attribution_s` is the variable PROFFER_ATTRIBUTION_S, and so on.  The database's
+address may also stand in DATABASE_URL, where hosts put it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,18 @@ Name = Annotated[str, Meta(min_length=1, max_length=256)]
 Channel = Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9-]{0,62}\Z")]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[int, Meta(ge=1)]
+DatabaseUrl = Annotated[str, Meta(pattern=r"\A(postgres(ql)?(\+psycopg)?://\S+)?\Z")]
+ObjectStoreUrl = Annotated[
+    str, Meta(pattern=r"\A(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]*)?)?\Z")
+]
 Hosts = Annotated[tuple[str, ...], Meta(min_length=1)]
+
+
+WANTED: dict[object, str] = {
+    DatabaseUrl: "expected postgresql://user@host/database, or nothing for SQLite",
+    ObjectStoreUrl: "expected s3://bucket or s3://bucket/prefix, or nothing for a folder",
+}
+"""What to say instead of a pattern."""
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -32,6 +44,10 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     data: Path = Path("var")
     """Folder with the database, the published objects and the keys."""
+    database_url: DatabaseUrl = ""
+    """Address of a PostgreSQL database, which several processes may share; "": SQLite."""
+    object_store: ObjectStoreUrl = ""
+    """`s3://bucket/prefix`, which several processes may share; "": in the data folder."""
     tenant: Name = "shop"
     """The shop this control plane serves; must be the tenant of its catalog."""
     channel: Channel = "production"
@@ -54,12 +70,18 @@ class Settings(Struct, frozen=True, kw_only=True):
     learn_every_s: Annotated[int, Meta(ge=0)] = 0
     """How often weights are learned and published; 0: never."""
 
+    def __repr__(self) -> str:
+        """Without the database's password: this ends up in logs and tracebacks."""
+        return f"Settings(data={str(self.data)!r}, tenant={self.tenant!r})"
+
     @property
     def database(self) -> Path:
+        """SQLite's file, where there is no `database_url`."""
         return self.data / "proffer.db"
 
     @property
     def objects(self) -> Path:
+        """The folder of the published files, where there is no `object_store`."""
         return self.data / "objects"
 
     @property
@@ -72,6 +94,8 @@ def read_settings(environ: Mapping[str, str], **overrides: object) -> Settings:
     found: dict[str, object] = {}
     for field in msgspec.structs.fields(Settings):
         variable = PREFIX + field.name.upper()
+        if field.name == "database_url" and variable not in environ:
+            variable = "DATABASE_URL"
         if variable in environ:
             found[field.name] = _read(variable, environ[variable], field.type)
     return Settings(**found | overrides)  # type: ignore[arg-type]
@@ -84,7 +108,9 @@ def _read(variable: str, text: str, kind: object) -> object:
     try:
         return msgspec.convert(value, kind, strict=False, dec_hook=_path)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{variable}={text!r}: {error}") from None
+        # an address may hold a password
+        shown = "(hidden)" if kind == DatabaseUrl else repr(text)
+        raise SettingsError(f"{variable}={shown}: {WANTED.get(kind, error)}") from None
 
 
 def _path(kind: type, value: object) -> object:

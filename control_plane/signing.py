@@ -2,7 +2,8 @@
 
 A signing is one transaction: the next sequence is taken, the manifest signed, and its
 row with the exact bytes committed.  So a sequence is never signed twice with
-different bytes, whoever asks at the same time.
+different bytes, whoever asks at the same time, in whatever process: a transaction that
+writes is its tenant's only writer from its start (`storage/database.py`).
 """
 
 from __future__ import annotations
@@ -16,19 +17,21 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, insert, select
 
+from control_plane.channels import Found
 from control_plane.settings import Settings
 from control_plane.storage import tables as t
 from control_plane.storage.database import Database
 from control_plane.storage.writer import Writer
 from edge.decision.claims import ManifestPayload, Paused, Release, read_manifest
 from policy_compiler.keys import DevelopmentKeys
-from policy_compiler.sign import encode_manifest, sign_manifest
+from policy_compiler.sign import ReleaseRow, encode_manifest, make_release, sign_manifest
 
 PROJECTION = "edge"
+SLICE = "all"
 RAMP = "all"
 
-Reason = Literal["publish", "learn", "resign", "roll-back", "pause", "resume"]
-CONTENT_REASONS = ("publish", "learn", "roll-back")
+Reason = Literal["publish", "learn", "resign", "roll-back", "pause", "resume", "adopt"]
+CONTENT_REASONS = ("publish", "learn", "roll-back", "adopt")
 """Signings that change which bundle is live."""
 
 
@@ -50,6 +53,10 @@ class Signing(Struct, frozen=True, kw_only=True):
     digest: str
 
     @property
+    def number(self) -> tuple[int, int]:
+        return self.epoch, self.sequence
+
+    @property
     def manifest(self) -> ManifestPayload:
         return read_manifest(self.payload)
 
@@ -58,7 +65,6 @@ class Signing(Struct, frozen=True, kw_only=True):
         manifest = self.manifest
         return Content(
             bundle=self.bundle,
-            release=self.release,
             size_bytes=self.size_bytes,
             paused=manifest.paused,
             multipliers=dict(manifest.multipliers),
@@ -69,10 +75,15 @@ class Content(Struct, frozen=True, kw_only=True):
     """What a manifest says besides its number and times."""
 
     bundle: str
-    release: str
     size_bytes: int
     paused: Paused = Paused()
     multipliers: dict[str, int] = {}
+
+
+def release_of(bundle: str, size_bytes: int) -> bytes:
+    """The release that holds this one bundle; named by its SHA-256."""
+    row = ReleaseRow(projection=PROJECTION, slice=SLICE, digest=bundle, size_bytes=size_bytes)
+    return make_release([row])
 
 
 Change = Callable[[Signing | None], Content]
@@ -105,13 +116,30 @@ class Signings:
 
         def job(connection: Connection) -> Signing:
             live = self._last(connection)
-            content = change(live)
-            manifest = self._manifest(content, epoch, live.sequence + 1 if live else 1)
-            signing = self._sign(manifest, content.release, reason, actor, note)
+            manifest = self._manifest(change(live), epoch, live.sequence + 1 if live else 1)
+            signed = sign_manifest(self._keys, manifest)
+            payload = encode_manifest(manifest)
+            signing = self._signing(manifest, payload, signed, reason, actor, note)
             connection.execute(insert(t.signings), self._row(signing))
             return signing
 
         return self._writer.run(job)
+
+    def adopt(self, found: Found) -> None:
+        """Enter a manifest of ours that the store has and this history lacks.
+
+        So a database that was restored from a backup goes on after the newest that was
+        ever handed out.  Raises `StorageUnavailable`.
+        """
+        manifest = found.manifest
+        row = self._row(self._signing(manifest, found.payload, found.signed, "adopt", "store"))
+
+        def job(connection: Connection) -> None:
+            live = self._last(connection)
+            if live is None or live.number < found.number:
+                connection.execute(insert(t.signings), row)
+
+        self._writer.run(job)
 
     def last(self) -> Signing | None:
         with self._database.reading() as connection:
@@ -141,11 +169,16 @@ class Signings:
             multipliers=content.multipliers,
         )
 
-    def _sign(
-        self, manifest: ManifestPayload, release: str, reason: Reason, actor: str, note: str
+    def _signing(
+        self,
+        manifest: ManifestPayload,
+        payload: bytes,
+        signed: bytes,
+        reason: Reason,
+        actor: str,
+        note: str = "",
     ) -> Signing:
-        signed = sign_manifest(self._keys, manifest)
-        (live,) = manifest.releases
+        live = manifest.releases[0]
         return Signing(
             epoch=manifest.epoch,
             sequence=manifest.sequence,
@@ -155,9 +188,9 @@ class Signings:
             actor=actor,
             note=note,
             bundle=live.bundle,
-            release=release,
+            release=sha256(release_of(live.bundle, live.size_bytes)).hexdigest(),
             size_bytes=live.size_bytes,
-            payload=encode_manifest(manifest),
+            payload=payload,
             signed=signed,
             digest=sha256(signed).hexdigest(),
         )

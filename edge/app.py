@@ -4,7 +4,9 @@
     POST /_proffer/beacon     what pages saw                           beacons.py
     GET  /_proffer/page.js    the script that tells what pages saw     static/page.js
     GET  /_proffer/healthz    which policy runs, and what waits
+    GET  /_proffer/metrics    numbers for Prometheus                   metering.py
     GET  /_proffer/problems/  what a problem's type means             problems.py
+    POST /ofrep/v1/...        decisions as feature flags               ofrep.py
     anything else             from the shop's origin, its slots filled proxy.py
 
 No framework: a home in a CDN worker brings none.  The application owns two tasks, the
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from importlib.resources import files
@@ -25,6 +28,7 @@ from msgspec import Struct
 from edge.answering import answer_decide
 from edge.asgi import (
     CLOSE,
+    NO_STORE,
     Answer,
     Disconnected,
     Receive,
@@ -39,6 +43,9 @@ from edge.asgi import (
 from edge.beacons import answer_beacon
 from edge.deciding import Desk
 from edge.home import Home, OriginFailed
+from edge.metering import METRICS_TYPE, SILENT, Meter, check_reader
+from edge.ofrep import PREFIX as OFREP
+from edge.ofrep import Ofrep
 from edge.outbox import Outbox, Tally
 from edge.policy import Policies, Refreshing
 from edge.problems import PLACE, PROBLEMS, Problem
@@ -63,29 +70,37 @@ class RunningPolicy(Struct, frozen=True):
 
 
 class Health(Struct, frozen=True):
-    """`status`: ok, stale (the policy has expired) or no-policy; pages are served in any case."""
+    """`status`: ok, stale (the policy has expired) or no-policy; pages are served in any case.
+
+    `open`: requests that are being answered right now, this one among them.
+    """
 
     status: str
     policy: RunningPolicy | None
     refreshing: Refreshing
+    open: int
     queued: int
     outbox: Tally
 
 
 class App:
-    def __init__(self, settings: Settings, home: Home) -> None:
+    def __init__(self, settings: Settings, home: Home, meter: Meter = SILENT) -> None:
         self.policies = Policies(settings, home)
         self.outbox = Outbox(home, settings.secrets.edge_secret, settings.tenant)
         self._settings = settings
         self._home = home
-        self._desk = Desk(settings, self.outbox)
-        self._proxy = PageProxy(settings, home, self._desk)
+        self._meter = meter
+        self._open = 0
+        self._desk = Desk(settings, self.outbox, meter)
+        self._proxy = PageProxy(settings, home, self._desk, meter)
+        self._ofrep = Ofrep(settings, home, self._desk)
         self._script = _script_answer()
         self._routes: dict[str, tuple[str, Callable[[Request], Awaitable[Answer]]]] = {
             "decide": ("POST", self._decide),
             "beacon": ("POST", self._beacon),
             "page.js": ("GET", self._page_script),
             "healthz": ("GET", self._health),
+            "metrics": ("GET", self._metrics),
             "problems/": ("GET", self._problem),
         }
 
@@ -110,6 +125,16 @@ class App:
     # --- requests -----------------------------------------------------------
 
     async def _serve(self, request: Request, send: Sender) -> None:
+        begin_s = time.perf_counter()
+        self._open += 1
+        try:
+            await self._serve_well(request, send)
+        finally:
+            self._open -= 1
+            spent_s = time.perf_counter() - begin_s
+            self._meter.answered(self._route_of(request.path), send.status, spent_s)
+
+    async def _serve_well(self, request: Request, send: Sender) -> None:
         """An answer, or half of one: whatever fails after its beginning ends the connection."""
         try:
             await self._answer(request, send)
@@ -128,7 +153,7 @@ class App:
     async def _answer(self, request: Request, send: Sender) -> None:
         try:
             request.check()
-            if not request.path.startswith(PREFIX):
+            if self._is_origins(request.path):
                 await self._proxy.serve(request, send, self.policies.current)
                 return
             answer = await self._handler(request)(request)
@@ -136,7 +161,21 @@ class App:
             answer = problem_answer(problem)
         await respond(send, answer, request.method != "HEAD")
 
+    def _route_of(self, path: str) -> str:
+        """One of a few names, whatever was asked for."""
+        if self._is_origins(path):
+            return "origin"
+        if path.startswith(OFREP):
+            return "ofrep"
+        name = "problems/" if path.startswith(PLACE) else path.removeprefix(PREFIX)
+        return name.rstrip("/") if name in self._routes else "unknown"
+
+    def _is_origins(self, path: str) -> bool:
+        return not path.startswith((PREFIX, OFREP) if self._settings.ofrep else PREFIX)
+
     def _handler(self, request: Request) -> Callable[[Request], Awaitable[Answer]]:
+        if request.path.startswith(OFREP):
+            return self._flags
         name = "problems/" if request.path.startswith(PLACE) else request.path.removeprefix(PREFIX)
         method, handler = self._routes.get(name, ("", None))
         if handler is None:
@@ -150,12 +189,15 @@ class App:
         policy = self.policies.current
         return await answer_decide(request, self._settings, self._home, self._desk, policy)
 
+    async def _flags(self, request: Request) -> Answer:
+        return await self._ofrep.answer(request, self.policies.current)
+
     async def _beacon(self, request: Request) -> Answer:
         return await answer_beacon(request, self._settings, self._home, self.policies.current)
 
     async def _page_script(self, request: Request) -> Answer:
         etag = dict(self._script.headers)[b"etag"]
-        if request.header("if-none-match") == etag.decode():
+        if etag.decode() in request.header("if-none-match"):  # in a list, or made weak by a proxy
             return Answer(304, self._script.headers)
         return self._script
 
@@ -169,12 +211,27 @@ class App:
         return Answer(200, [(b"content-type", b"text/plain; charset=utf-8")], text.encode())
 
     async def _health(self, request: Request) -> Answer:
+        return json_answer(self.health())
+
+    async def _metrics(self, request: Request) -> Answer:
+        text = self._meter.text()
+        if not text:
+            raise Problem("not-found", "This home of the edge keeps no numbers.")
+        check_reader(request, self._settings.secrets.metrics_token)
+        return Answer(200, [(b"content-type", METRICS_TYPE), NO_STORE], text)
+
+    def health(self) -> Health:
         running = self._running_policy()
         status = "no-policy"
         if running is not None:
             status = "ok" if self._home.now_s() < running.expires_s else "stale"
-        return json_answer(
-            Health(status, running, self.policies.story, len(self.outbox), self.outbox.tally)
+        return Health(
+            status,
+            running,
+            self.policies.story,
+            self._open,
+            len(self.outbox),
+            self.outbox.tally,
         )
 
     def _running_policy(self) -> RunningPolicy | None:
@@ -227,6 +284,6 @@ def _script_answer() -> Answer:
     return Answer(200, headers, body)
 
 
-def create_app(settings: Settings, home: Home) -> App:
+def create_app(settings: Settings, home: Home, meter: Meter = SILENT) -> App:
     """The application; run it in a server that speaks ASGI's lifespan."""
-    return App(settings, home)
+    return App(settings, home, meter)

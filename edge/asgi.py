@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    MutableMapping,
+)
+from contextlib import contextmanager
 from email.utils import formatdate
 from typing import Any
 from urllib.parse import unquote
@@ -21,8 +30,15 @@ Headers = list[tuple[bytes, bytes]]
 
 NO_STORE = (b"cache-control", b"private, no-store")
 CLOSE = (b"connection", b"close")
+BODY_WAIT_S = 20.0
+"""For the whole body of a request that the edge answers, or for the next piece of another."""
 ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#@]+)(.*)", re.DOTALL)
 """A request target with scheme and host, which servers must understand (RFC 9112, 3.2.2)."""
+
+
+PIPE = "proffer.pipe"
+"""An extension of ASGI.  A home that has it among its `extensions` takes, in place of a
+body, a message of this type whose `native` is the home's own stream, and passes that on."""
 
 
 class Disconnected(Exception):
@@ -50,6 +66,7 @@ class Request:
         self.headers: Headers = list(scope["headers"])
         self.scheme: str = scope.get("scheme", "http")
         self.client: str = (scope.get("client") or ("",))[0]
+        self.can_pipe: bool = PIPE in (scope.get("extensions") or {})
         self._query: bytes = scope.get("query_string", b"")
         self._receive = receive
         if absolute := ABSOLUTE.fullmatch(self.raw_path):
@@ -84,22 +101,29 @@ class Request:
         return separator.join(value.decode("latin-1") for value in values)
 
     async def body(self, limit_bytes: int) -> bytes:
-        """All of it.  Raises `Problem` 413 beyond the limit."""
+        """All of it.  Raises `Problem` 413 beyond the limit, 408 if it takes too long."""
         body = bytearray()
-        async for chunk in self.stream():
-            body += chunk
-            if len(body) > limit_bytes:
-                raise Problem("too-large", f"The body has more than {limit_bytes} bytes.")
+        with late_is_408():
+            async with asyncio.timeout(BODY_WAIT_S):
+                async for chunk in self.stream(limit_bytes):
+                    body += chunk
         return bytes(body)
 
-    async def stream(self) -> AsyncIterator[bytes]:
-        more = True
+    async def stream(self, limit_bytes: int) -> AsyncIterator[bytes]:
+        """Piece by piece.  Raises as `body`; the time is that of each piece."""
+        more, size_bytes = True, 0
         while more:
-            message = await self._receive()
+            with late_is_408():
+                async with asyncio.timeout(BODY_WAIT_S):
+                    message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise Disconnected
             more = message.get("more_body", False)
-            if chunk := message.get("body", b""):
+            chunk = message.get("body", b"")
+            size_bytes += len(chunk)
+            if size_bytes > limit_bytes:
+                raise too_large(limit_bytes)
+            if chunk:
                 yield chunk
 
     async def gone(self) -> None:
@@ -108,24 +132,41 @@ class Request:
             pass
 
 
+@contextmanager
+def late_is_408() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError:
+        detail = f"The request's body did not come within {BODY_WAIT_S} s."
+        raise Problem("request-timeout", detail, [CLOSE]) from None
+
+
+def too_large(limit_bytes: int) -> Problem:
+    return Problem("too-large", f"The body has more than {limit_bytes} bytes.", [CLOSE])
+
+
 class Sender:
-    """ASGI's `send`, which remembers whether an answer has begun."""
+    """ASGI's `send`, which remembers how the answer began; `status` 0: it has not."""
 
     def __init__(self, send: Send) -> None:
-        self.started = False
+        self.status = 0
         self._send = send
 
+    @property
+    def started(self) -> bool:
+        return bool(self.status)
+
     async def __call__(self, message: Message) -> None:
-        self.started = self.started or message["type"] == "http.response.start"
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
         await self._send(message)
 
 
 async def respond(send: Send, answer: Answer, with_body: bool = True) -> None:
     """Send a whole answer; without its body for HEAD."""
-    own = [
-        (b"content-length", str(len(answer.body)).encode()),
-        (b"date", formatdate(usegmt=True).encode()),
-    ]
+    own = [(b"date", formatdate(usegmt=True).encode())]
+    if answer.status != 304:  # whose length would be that of what the client has
+        own.append((b"content-length", str(len(answer.body)).encode()))
     await start(send, answer.status, [*answer.headers, *own])
     await send({"type": "http.response.body", "body": answer.body if with_body else b""})
 

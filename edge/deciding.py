@@ -34,6 +34,7 @@ from edge.decision.request_json import Encoded, Json, encode_fields
 from edge.decision.state import State
 from edge.decision.token import SubjectKind, Token, issue_token
 from edge.decision.trust import Trusted
+from edge.metering import SILENT, Meter
 from edge.receipts import receipt_of, write_receipt
 from edge.settings import Settings
 from edge.visiting import Visit
@@ -85,14 +86,18 @@ class Decided(Struct, frozen=True, kw_only=True):
 
 
 class Outcome(Struct, frozen=True):
+    """What was decided, and the record of it; the record is empty where nothing was."""
+
     decisions: tuple[Decided, ...]
     ignored: tuple[Ignored, ...] = ()
+    record: bytes = b""
 
 
 class Desk:
     """Where decisions are taken."""
 
-    def __init__(self, settings: Settings, log: Log) -> None:
+    def __init__(self, settings: Settings, log: Log, meter: Meter = SILENT) -> None:
+        self._meter = meter
         self._tenant = settings.tenant
         self._secrets = settings.secrets
         self._log = log
@@ -102,6 +107,19 @@ class Desk:
 
         A fault of ours ends in defaults, like everything that is nobody's fault.
         """
+        outcome = self.weigh(policy, visit, question)
+        self.keep(outcome)
+        return outcome
+
+    def keep(self, outcome: Outcome) -> None:
+        """Log what was decided.  Nobody may see an outcome before."""
+        for slot in outcome.decisions:
+            self._meter.decided(slot.reason, bool(slot.offer))
+        if outcome.record:
+            self._log.log(outcome.decisions[0].decision, outcome.record)
+
+    def weigh(self, policy: Trusted | None, visit: Visit, question: Question) -> Outcome:
+        """As `decide`, and nobody knows of it until it is kept."""
         reason = no_decision(policy, visit)
         if policy is None or reason:
             return defaults(question, reason or Reason.NO_POLICY)
@@ -120,15 +138,15 @@ class Desk:
         )
         encoded = encode(bundle, visit, question, attributes)
         strangers = encoded.unknown_placements
-        decided: list[Decided] = []
-        if len(strangers) < len(question.placements):
-            decided = self._decide(policy, bundle, visit, encoded)
-        decided += [default(name, Reason.UNKNOWN_PLACEMENT) for name in strangers]
-        return Outcome(tuple(decided), ignored)
+        unknown = [default(name, Reason.UNKNOWN_PLACEMENT) for name in strangers]
+        if len(unknown) == len(question.placements):
+            return Outcome(tuple(unknown), ignored)
+        decided, record = self._decide(policy, bundle, visit, encoded)
+        return Outcome((*decided, *unknown), ignored, record)
 
     def _decide(
         self, policy: Trusted, bundle: Bundle, visit: Visit, encoded: Encoded
-    ) -> list[Decided]:
+    ) -> tuple[list[Decided], bytes]:
         record = Record(
             bundle_digest=bundle.digest,
             manifest_digest=policy.manifest.digest,
@@ -139,8 +157,7 @@ class Desk:
         request, rows = unpack_request(encoded.data), unpack_verdict(record.verdict)
         shown = [(row, show(bundle, record, request, row)) for row in rows]
         decided = [self._expand(bundle, visit, request, row, what) for row, what in shown]
-        self._log.log(shown[0][1].decision, pack_record(record))
-        return decided
+        return decided, pack_record(record)
 
     def _expand(
         self, bundle: Bundle, visit: Visit, request: Request, row: Row, shown: Shown

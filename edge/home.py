@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Any, Protocol
+from urllib.parse import unquote_to_bytes
 
 from msgspec import Struct
 
 from edge.asgi import Headers
 from edge.decision.host import Host, HostError
+
+AGAIN = {401, 403, 404, 408, 425, 429}
+"""4xx that may pass: keys and addresses that somebody is about to put right, and haste."""
 
 
 class Refused(HostError):
@@ -41,6 +46,9 @@ class OriginResponse(Protocol):
 
     status: int
     headers: Headers
+
+    native: Any
+    """What a home that knows `asgi.PIPE` passes on unread; None elsewhere."""
 
     def chunks(self) -> AsyncIterator[bytes]:
         """Raises `OriginFailed` when it breaks off."""
@@ -77,3 +85,8 @@ class Home(Host, Protocol):
         Raises `OriginFailed`, and `Unaskable` for a request that cannot be put to it.
         """
         ...
+
+
+def climbs(target: bytes) -> bool:
+    """Whether a server, however it reads separators and escapes, may find `..` in the path."""
+    return b".." in re.split(rb"[/\\]", unquote_to_bytes(target.partition(b"?")[0]))

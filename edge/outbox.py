@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import time
 from collections import deque
 from contextlib import suppress
 
@@ -34,6 +35,7 @@ BATCH_EVENTS = 200
 BATCH_WAIT_S = 0.25
 RETRY_FIRST_S, RETRY_MOST_S = 0.25, 30.0
 FLUSH_S = 5.0
+PUSH_S = 60.0
 
 logger = logging.getLogger("edge.outbox")
 
@@ -61,6 +63,7 @@ class Outbox:
         self._filled = asyncio.Event()
         self._full_batch = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
+        self._pushed: dict[int, tuple[float, list[bytes]]] = {}
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -99,6 +102,31 @@ class Outbox:
         if self._queue:
             logger.error("%d records were not sent before the end", len(self._queue))
 
+    async def push(self) -> None:
+        """Send what is queued, each batch once; for homes that have no tasks of their own.
+
+        Several may run at once, and each may be lost half-way: what a push took comes
+        back when it fails, or when `PUSH_S` have passed without a word.
+        """
+        self._take_back(time.monotonic())
+        while self._queue:
+            events = self._next_batch()
+            for _ in events:
+                self._queue.popleft()
+            key = id(events)
+            self._pushed[key] = (time.monotonic() + PUSH_S, events)
+            done = await self._try(events)
+            if self._pushed.pop(key, None) and not done:
+                self._queue.extendleft(reversed(events))
+            if not done:
+                return
+
+    def _take_back(self, now_s: float) -> None:
+        for key, (deadline_s, events) in list(self._pushed.items()):
+            if now_s >= deadline_s:
+                del self._pushed[key]
+                self._queue.extendleft(reversed(events))
+
     async def _flush(self) -> None:
         while self._queue:
             await self._send_next()
@@ -135,7 +163,7 @@ class Outbox:
             logger.error("%d records were refused: %s", len(events), error)
         except HostError as error:
             self.tally.failures += 1
-            logger.warning("%d records wait to be sent again: %s", len(self._queue), error)
+            logger.warning("%d records wait to be sent again: %s", len(events), error)
             return False
         else:
             self.tally.sent += len(events)

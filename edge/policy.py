@@ -30,6 +30,7 @@ from edge.decision.trust import (
     accept_bundle,
     accept_manifest,
     accept_root,
+    check_floor,
     floor_of,
     pin_root,
     recall_floor,
@@ -87,7 +88,12 @@ class Policies:
     # --- a life -------------------------------------------------------------
 
     async def start(self) -> None:
-        """Recall what was saved, look for news, and go on doing so.
+        """`open`, and go on looking for news."""
+        await self.open()
+        self._running = asyncio.create_task(self._run(), name="policy")
+
+    async def open(self) -> None:
+        """Recall what was saved, and look for news.
 
         Raises `TrustError` if the pinned root is none of this shop's: no other policy
         could ever be believed.
@@ -95,7 +101,6 @@ class Policies:
         await self._pin()
         await self._guarded(self._recall)
         await self.refresh()
-        self._running = asyncio.create_task(self._run(), name="policy")
 
     async def stop(self) -> None:
         if self._running is not None:
@@ -194,6 +199,8 @@ class Policies:
             settings.tenant, settings.channel, PROJECTION,
         )  # fmt: skip
         bundles = [await self._bundle(manifest, release) for release in manifest.releases]
+        # Where refreshes may overtake each other, the floor has risen meanwhile.
+        check_floor(manifest, self._floor)
         self.current = trust(root, manifest, bundles)
         self._floor = floor_of(manifest)
         self.story.swaps += 1

@@ -60,6 +60,11 @@ PROBLEMS: dict[str, ProblemType] = {
         400,
         "Correct the events; as they are they never pass.",
     ),
+    "metrics": ProblemType(
+        "This is not for everybody",
+        403,
+        "Send the metrics_token of the edge's secrets as a Bearer token.",
+    ),
     "not-found": ProblemType(
         "There is nothing at this address",
         404,
@@ -67,6 +72,9 @@ PROBLEMS: dict[str, ProblemType] = {
     ),
     "method-not-allowed": ProblemType(
         "This address does not take that method", 405, "The header Allow names those it takes."
+    ),
+    "request-timeout": ProblemType(
+        "The request took too long to come", 408, "Send it again, in one go."
     ),
     "too-large": ProblemType(
         "The request is too large", 413, "Send less at once; the detail names the limit."

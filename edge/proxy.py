@@ -4,7 +4,8 @@ Whatever is no page goes through as it is.  A page is HTML that the edge can rea
 content encoding, an encoding that ASCII is part of), sent while there is a policy to
 decide by and consent to decide at all.  A page's answer is `private, no-store` and
 loses validators and length, since each visitor gets another; all else goes through
-with every byte and header that the origin sent, but its Proffer-Context.
+with every byte and header that the origin sent, but its Proffer-*.  HTML that goes
+through only because of who asks, or how, says so to caches (`Vary`).
 
 To the origin go the client's own headers without hop-by-hop ones and without anything
 named Proffer-*, which only the edge may say; with X-Forwarded-*, and with the visitor's
@@ -22,6 +23,7 @@ from msgspec import Struct
 
 from edge.asgi import (
     NO_STORE,
+    PIPE,
     Answer,
     Headers,
     Request,
@@ -30,6 +32,7 @@ from edge.asgi import (
     respond,
     set_cookies,
     start,
+    too_large,
 )
 from edge.deciding import Desk, no_decision
 from edge.decision.trust import Trusted
@@ -41,6 +44,7 @@ from edge.home import (
     OriginTimeout,
     Unaskable,
 )
+from edge.metering import SILENT, Meter
 from edge.pages import Rewriter
 from edge.problems import Problem
 from edge.rendering import script_element
@@ -49,18 +53,22 @@ from edge.slots import PageSlots
 from edge.visiting import Guest, arrive, begin_visit, settle_consent
 from edge.vouching import ContextError, read_context
 
-CONTEXT, VISITOR = b"proffer-context", b"proffer-visitor"
+CONTEXT, VISITOR, SLOTS = b"proffer-context", b"proffer-visitor", b"proffer-slots"
+NO_SLOTS = "none"
+"""With this as its Proffer-Slots, a page of the origin is no page of ours: caches may keep it."""
 HOP_BY_HOP = {
     b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization",
     b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"expect",
 }  # fmt: skip
 FORWARDED = {b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"}
 ASKED_WHOLE = {b"if-none-match", b"if-modified-since", b"if-range", b"range"}
-NOT_WITH_COOKIES = {b"cache-control", b"expires", b"surrogate-control", b"x-accel-expires"}
+NOT_WITH_COOKIES = {b"expires", b"surrogate-control", b"edge-control", b"x-accel-expires"}
 NOT_OF_FILLED = NOT_WITH_COOKIES | {
     b"etag", b"last-modified", b"content-length", b"accept-ranges",
     b"content-md5", b"digest", b"repr-digest", b"content-digest", b"age",
 }  # fmt: skip
+ASKED_BY = ("accept", "cookie")
+"""What decides whether a page is filled: caches must not give one for the other."""
 WITHOUT_BODY = {204, 205, 304}
 ASCII_BASED = ("utf-8", "utf8", "us-ascii", "ascii", "iso-8859-", "latin1", "windows-125")
 
@@ -72,7 +80,8 @@ logger = logging.getLogger("edge.proxy")
 
 
 class PageProxy:
-    def __init__(self, settings: Settings, home: Home, desk: Desk) -> None:
+    def __init__(self, settings: Settings, home: Home, desk: Desk, meter: Meter = SILENT) -> None:
+        self._meter = meter
         self._settings = settings
         self._home = home
         self._desk = desk
@@ -91,19 +100,32 @@ class PageProxy:
             await respond(send, _sorry(request, error), request.method != "HEAD")
             return
         try:
-            await _unless_gone(request, self._pass_on(send, policy, guest, response))
+            serving = self._pass_on(request, send, policy, guest, response)
+            await _unless_gone(request, serving)
         finally:
             await response.close()
 
     async def _pass_on(
-        self, send: Send, policy: Trusted | None, guest: Guest, response: OriginResponse
+        self,
+        request: Request,
+        send: Send,
+        policy: Trusted | None,
+        guest: Guest,
+        response: OriginResponse,
     ) -> None:
         headers = end_to_end(response.headers)
-        context = _take(headers, CONTEXT)
+        context, declared = _take(headers, CONTEXT), _take(headers, SLOTS)
         plan = _Plan()
-        if policy is not None and is_page(response.status, headers):
-            plan = self._plan(policy, guest, headers, context)
+        if declared != NO_SLOTS and policy is not None and is_html(headers):
+            if is_page(response.status, headers):
+                plan = self._plan(policy, guest, headers, context)
+            plan.varies = self._home.now_s() < policy.manifest.expires_s
+        if is_html(headers):
+            self._meter.page("filled" if plan.rewriter else "untouched")
         await start(send, response.status, plan.applied_to(headers))
+        if plan.rewriter is None and request.can_pipe:
+            await send({"type": PIPE, "native": response.native})
+            return
         chunks = response.chunks()
         await _send_body(send, _rewritten(chunks, plan.rewriter) if plan.rewriter else chunks)
 
@@ -126,6 +148,7 @@ class PageProxy:
     def _origin_request(
         self, request: Request, guest: Guest, policy: Trusted | None
     ) -> OriginRequest:
+        limit_bytes = self._settings.request_limit_bytes
         headers = [(k, v) for k, v in end_to_end(request.headers) if not is_ours(k)]
         if policy is not None and b"text/html" in header_of(headers, b"accept").encode():
             whole = ASKED_WHOLE if request.method in ("GET", "HEAD") else set[bytes]()
@@ -135,22 +158,26 @@ class PageProxy:
         consent = settle_consent([guest.consent], self._settings.default_consent)
         if consent == "full" and (policy is not None or not guest.is_new):
             headers.append((VISITOR, guest.visitor.encode()))
-        return OriginRequest(request.method, request.target, headers, _body(request))
+        return OriginRequest(request.method, request.target, headers, _body(request, limit_bytes))
 
 
 class _Plan(Struct):
-    """What becomes of a response: cookies to set, and who rewrites it, if anybody does."""
+    """What becomes of a response: cookies to set, and who rewrites it, if anybody does.
+
+    `varies`: another visitor may get another one from the same address.
+    """
 
     cookies: tuple[str, ...] = ()
     rewriter: Rewriter | None = None
+    varies: bool = False
 
     def applied_to(self, headers: Headers) -> Headers:
         if not self.cookies and self.rewriter is None:
-            return headers
+            return varying(headers) if self.varies else headers
         dropped = NOT_OF_FILLED if self.rewriter else NOT_WITH_COOKIES
         kept = [(name, value) for name, value in headers if name not in dropped]
-        # RFC 9213: to some caches these say more than Cache-Control.
-        kept = [(name, value) for name, value in kept if not name.endswith(b"cdn-cache-control")]
+        # RFC 9213: to some caches CDN-Cache-Control and its like say more than Cache-Control.
+        kept = [(name, value) for name, value in kept if not name.endswith(b"cache-control")]
         return [*kept, NO_STORE, *set_cookies(self.cookies)]
 
 
@@ -188,22 +215,36 @@ def forwarded(request: Request, headers: Headers) -> Headers:
     ]
 
 
-def _body(request: Request) -> AsyncIterator[bytes] | None:
-    has_body = request.header("content-length") not in ("", "0")
-    return request.stream() if has_body or request.header("transfer-encoding") else None
+def _body(request: Request, limit_bytes: int) -> AsyncIterator[bytes] | None:
+    size = request.header("content-length")
+    if size.isdecimal() and int(size) > limit_bytes:
+        raise too_large(limit_bytes)
+    has_body = size not in ("", "0")
+    return request.stream(limit_bytes) if has_body or request.header("transfer-encoding") else None
 
 
 # --- the response -------------------------------------------------------------
 
 
+def is_html(headers: Headers) -> bool:
+    return header_of(headers, b"content-type").lower().partition(";")[0].strip() == "text/html"
+
+
 def is_page(status: int, headers: Headers) -> bool:
     """Whether this is HTML that we can read and may change."""
-    media_type, _, parameters = header_of(headers, b"content-type").lower().partition(";")
     coded = header_of(headers, b"content-encoding").lower() not in ("", "identity")
-    if media_type.strip() != "text/html" or coded or status in WITHOUT_BODY or status == 206:
+    if not is_html(headers) or coded or status in WITHOUT_BODY or status == 206:
         return False
-    _, named, charset = parameters.partition("charset=")
+    _, named, charset = header_of(headers, b"content-type").lower().partition("charset=")
     return not named or charset.strip(" \"'").startswith(ASCII_BASED)
+
+
+def varying(headers: Headers) -> Headers:
+    """With `ASKED_BY` among what the answer depends on; in one header, as all caches read it."""
+    said = [name.strip() for name in header_of(headers, b"vary").split(",") if name.strip()]
+    added = [name for name in ASKED_BY if name not in {each.lower() for each in said}]
+    kept = [(name, value) for name, value in headers if name != b"vary"]
+    return [*kept, (b"vary", ", ".join(said + added).encode("latin-1"))]
 
 
 def header_of(headers: Headers, name: bytes) -> str:

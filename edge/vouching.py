@@ -48,8 +48,9 @@ SOURCES = ("edge", "signed", "client", "computed")
 
 
 class Vouched(Struct, frozen=True, kw_only=True):
-    """What the shop says about a visit."""
+    """What the shop says about a visit; `visitor` is whom alone it is said of, if anybody."""
 
+    visitor: str = ""
     attributes: Attributes = {}
     customer: str = ""
     consent: str = ""
@@ -124,6 +125,7 @@ def _vouched(said: dict[str, Json], fields: set[str]) -> Vouched:
     if attributes is not None and not isinstance(attributes, dict):
         raise ContextError("attributes must be an object")
     return Vouched(
+        visitor=_text(said, "visitor"),
         attributes=attributes or {},
         customer=_text(said, "customer"),
         consent=_text(said, "consent"),

@@ -1,5 +1,7 @@
 """Hostile input, from two sides: `make fuzz`.
 
+    kernel_pairs  decisions by the kernel's C and by Python, from policies drawn as tables
+    kernel_fuzz.c the kernel's C under libFuzzer, ASan and UBSan; kernel_steer runs it
     oracle_pairs  many more generated pairs than the tests compare with cel-python
     targets       decoders, each with the invariant that must hold for any bytes
     mutate        bundles that are wrong in one column instead of one byte

@@ -25,6 +25,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import stat
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -118,11 +119,20 @@ def maker() -> bytes:
 
 def _read(file: Path) -> dict[bytes, bytes]:
     with suppress(OSError, msgspec.DecodeError):
-        if file.stat().st_size <= SIZE_MAX_BYTES:
-            data = file.read_bytes()
-            if hashlib.sha256(data[DIGEST_SIZE_BYTES:]).digest() == data[:DIGEST_SIZE_BYTES]:
-                return _ENTRIES.decode(data[DIGEST_SIZE_BYTES:])
+        data = _plain(file)
+        if hashlib.sha256(data[DIGEST_SIZE_BYTES:]).digest() == data[:DIGEST_SIZE_BYTES]:
+            return _ENTRIES.decode(data[DIGEST_SIZE_BYTES:])
     return {}
+
+
+def _plain(file: Path) -> bytes:
+    """What a plain file holds, empty if it is none (a device, a pipe) or too large."""
+    handle = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(handle, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return b""
+        data = stream.read(SIZE_MAX_BYTES + 1)
+    return data if len(data) <= SIZE_MAX_BYTES else b""
 
 
 def _packed(used: dict[bytes, bytes], old: dict[bytes, bytes]) -> bytes:

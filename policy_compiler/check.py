@@ -26,7 +26,7 @@ from .check_offers import check_offers
 from .check_placeholders import check_placeholders
 from .check_placements import check_placements
 from .check_use import check_use
-from .checks_shared import check_holdout, check_money_attribute, check_zone
+from .checks_shared import check_holdout, check_money_attribute, check_subtotal, check_zone
 from .conversion import step
 from .diagnostics import Diagnostic, in_order
 from .names import is_name
@@ -90,7 +90,7 @@ def _check_locales(report: Report, locales: list[str]) -> None:
 
 def _check_economics(report: Report, shop: Shop) -> None:
     economics = shop.economics
-    check_money_attribute(report, "shop.economics.order_value", economics.order_value)
+    check_subtotal(report, "shop.economics.order_value", economics.order_value)
     if economics.margin is not None:
         check_money_attribute(report, "shop.economics.margin", economics.margin)
     path = "shop.economics.order_value_otherwise"

@@ -115,11 +115,6 @@ def _rungs(plan: Plan, index: dict[str, int]) -> Iterator[Finding]:
         if abs(rung.expected_profit / unit) > Q24 and "" in plan.models:
             message = f"The expected profit of `{name}` is {rung.expected_profit}"
             yield Finding(f"{path}.expected_profit", f"{message}; at most {Q24 * unit:f}.")
-    for offer in plan.offers:
-        if (floor := offer.guardrails.margin_floor_percent) is not None and floor < 0:
-            message = f"The margin floor of `{offer.id}` is {floor} %; the least is 0 %."
-            path = f"offers[{index[offer.id]}].guardrails.margin_floor_percent"
-            yield Finding(path, message)
 
 
 def _each_rung(plan: Plan, index: dict[str, int]) -> Iterator[tuple[Offer, Rung, str]]:

@@ -4,6 +4,7 @@
     unreachable rungs           no cart can be given this rung
     idle guardrails             no cart that the rule admits can break it: a note
     the worst stack             what one cart may cost where offers combine: a note
+                                (`check_stacks.py`)
 
 Claims hold for every cart that the offer's rule admits; nothing is claimed that the
 analysis cannot prove.
@@ -19,7 +20,6 @@ from policy_compiler.carts import (
     NOTHING,
     Carts,
     Guard,
-    Slack,
     Span,
     carts_of,
     guards_of,
@@ -30,12 +30,10 @@ from policy_compiler.carts import (
 )
 from policy_compiler.catalog import Offer, Rung
 from policy_compiler.check_bounds import Finding, units
+from policy_compiler.check_stacks import worst_stack
 from policy_compiler.lower import NEVER
 from policy_compiler.plan import Plan
-from policy_compiler.slicing import Page, pages_of
-
-ENDS_MAX = 16
-"""Order values at which a stack is priced: the largest, since costs rise with them."""
+from policy_compiler.slicing import pages_of
 
 
 class Findings(Struct, frozen=True):
@@ -57,7 +55,10 @@ def check_costs(plan: Plan, index: dict[str, int]) -> Findings:
         _check_guards(plan, offer, f"offers[{index[offer.id]}]", others, found)
     for page in pages_of(plan.placements):
         stack = [o for o in live if o.stackable and set(o.placements) & set(page.placements)]
-        found.stacks.extend(_worst_stack(plan, page, stack))
+        if len(stack) > 1:
+            slots = sum(plan.placements[name].slots for name in page.placements)
+            carts = {offer.id: carts_for(plan, offer) for offer in stack}
+            found.stacks.extend(worst_stack(page, slots, stack, carts))
     return found
 
 
@@ -122,77 +123,6 @@ def told(carts: Carts) -> str:
     more = f" and {len(spans) - 3} further ranges" if len(spans) > 3 else ""
     absent = ", or without a cart" if carts.absent else ""
     return f"every cart of {', '.join(spans[:3])}{more}{absent}"
-
-
-# --- stacks -----------------------------------------------------------------------
-
-
-class Stack(Struct, frozen=True):
-    """What offers may cost together in one cart, in micros of its order value."""
-
-    cost: int = 0
-    value: int = 0
-    parts: tuple[tuple[str, int], ...] = ()
-
-
-def _worst_stack(plan: Plan, page: Page, offers: list[Offer]) -> Iterator[Finding]:
-    if len(offers) < 2:
-        return
-    carts = {offer.id: carts_for(plan, offer) for offer in offers}
-    slots = sum(plan.placements[name].slots for name in page.placements)
-    worst = max(
-        (_stack_at(offers, carts, value, slots) for value in _ends(carts)),
-        key=lambda stack: stack.cost,
-        default=Stack(),
-    )
-    if len(worst.parts) < 2:
-        return
-    listed = ", ".join(f"`{name}` {units(cost)}" for name, cost in worst.parts)
-    message = (
-        f"On {page.told}, the offers of one cart cost at most {units(worst.cost)} together, in a"
-        f" cart of {units(worst.value)}: {listed}."
-    )
-    yield Finding("placements", message)
-
-
-def _ends(carts: dict[str, Carts]) -> list[int]:
-    """Largest order values of every range: costs rise with it, so a worst cart is one of them."""
-    ends = {high * each.step for each in carts.values() for _, high in each.spans}
-    ends |= {each.till.otherwise for each in carts.values() if each.absent}
-    return sorted(ends)[-ENDS_MAX:]
-
-
-def _stack_at(offers: list[Offer], carts: dict[str, Carts], value: int, slots: int) -> Stack:
-    """The dearest offers for a cart: one of each group, as many as there are slots."""
-    dearest: dict[str, tuple[int, str]] = {}
-    for offer in offers:
-        if _admits(carts[offer.id], value):
-            cost, rung = _dearest_at(carts[offer.id], offer, value)
-            key = f"group/{offer.group}" if offer.group else f"offer/{offer.id}"
-            dearest[key] = max(dearest.get(key, (0, "")), (cost, f"{offer.id}/{rung}"))
-    chosen = sorted((each for each in dearest.values() if each[0]), reverse=True)[:slots]
-    parts = tuple((name, cost) for cost, name in chosen)
-    return Stack(sum(cost for cost, _ in chosen), value, parts)
-
-
-def _admits(carts: Carts, value: int) -> bool:
-    number = value // carts.step
-    inside = any(low <= number <= high for low, high in carts.spans)
-    return inside or (carts.absent and value == carts.till.otherwise)
-
-
-def _dearest_at(carts: Carts, offer: Offer, value: int) -> tuple[int, str]:
-    """The dearest rung that keeps its guardrails there."""
-    box, found = carts.box(value, value), [(0, "")]
-    for rung in offer.rungs:
-        slacks = _slacks(carts, offer, rung)
-        if all(slack(box).high >= 0 for slack in slacks):
-            found.append((price_of(offer, rung).span(carts.till, box.base).high, rung.id))
-    return max(found)
-
-
-def _slacks(carts: Carts, offer: Offer, rung: Rung) -> list[Slack]:
-    return [slack_of(offer, rung, guard, carts.till) for guard in guards_of(offer)]
 
 
 def _dearest(plan: Plan, offer: Offer) -> int:

@@ -9,22 +9,18 @@ from .conversion import step
 from .derive import bases_of
 from .report import Report
 from .scorecards import mention_bins
-from .source import RULE_FIELDS
+from .source import OFFERS_MAX, RULE_FIELDS
 from .vocabulary import Vocabulary
 
-OFFERS_MAX = 10_000
 PLACEMENTS_MAX = 500
 ATTRIBUTES_MAX = 64
 CELLS_MAX = 1024
 ELEMENTS_MAX = 64
+__all__ = ["OFFERS_MAX", "PLACEMENTS_MAX", "check_limits"]
 COMPARABLE = ("int", "decimal", "timestamp", "string", "bool")
 
 
 def check_limits(report: Report) -> None:
-    offers = report.source.root.entries.get("offers")
-    if len(report.source.offer_ids) > OFFERS_MAX and offers is not None:
-        message = f"{len(report.source.offer_ids)} offers; at most {OFFERS_MAX}."
-        report.say("P313", f"offers[{OFFERS_MAX}]", message)
     placements = sorted(report.source.named.get("placements", frozenset()))
     if len(placements) > PLACEMENTS_MAX:
         message = f"{len(placements)} placements; at most {PLACEMENTS_MAX}."

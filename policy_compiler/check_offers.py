@@ -9,7 +9,7 @@ from msgspec import structs
 
 from .catalog import CostTable, Creative, Offer, Rung, Window
 from .check_placements import check_cuts
-from .checks_shared import check_money_attribute, check_zone
+from .checks_shared import check_subtotal, check_zone
 from .constants import described
 from .conversion import step
 from .links import refusal
@@ -52,6 +52,7 @@ def check_offers(report: Report) -> None:
             report.say("P314", f"offers[{index}].id", f"`{id}` is the id of offers[{first}], too.")
     for index, offer in report.parts.offers.items():
         path = f"offers[{index}]"
+        report.forwards(f"{path}.title", offer.title)
         _check_references(report, path, offer)
         _check_numbers(report, path, offer)
         _check_window(report, f"{path}.window", offer.window)
@@ -71,7 +72,7 @@ def _check_references(report: Report, path: str, offer: Offer) -> None:
     if offer.budget is not None:
         report.known("budgets", offer.budget, f"{path}.budget")
     if offer.scope is not None:
-        check_money_attribute(report, f"{path}.scope", offer.scope)
+        check_subtotal(report, f"{path}.scope", offer.scope)
     for index, name in enumerate(offer.redemption.recheck):
         where = f"{path}.redemption.recheck[{index}]"
         if name not in report.rules.derived:
@@ -88,7 +89,7 @@ def _check_numbers(report: Report, path: str, offer: Offer) -> None:
     report.between(f"{where}.ceiling_percent", guards.ceiling_percent, 0, 100)
     report.between(f"{where}.margin_floor", guards.margin_floor, -MONEY_MAX, MONEY_MAX)
     report.micros(f"{where}.margin_floor", guards.margin_floor)
-    report.between(f"{where}.margin_floor_percent", guards.margin_floor_percent, -100, 100)
+    report.between(f"{where}.margin_floor_percent", guards.margin_floor_percent, 0, 100)
     _check_caps(report, path, offer)
 
 
@@ -255,6 +256,8 @@ def _check_creatives(report: Report, path: str, offer: Offer) -> None:
 def _check_creative(report: Report, path: str, creative: Creative) -> None:
     hosts = report.parts.shop.hosts if report.parts.shop else []
     report.text(f"{path}.headline", creative.headline)
+    for name in ("headline", "body", "cta", "image_alt"):
+        report.forwards(f"{path}.{name}", getattr(creative, name))
     for name in ("href", "image"):
         link = getattr(creative, name)
         if link and (why := refusal(link, hosts)):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from decimal import Decimal
 from itertools import pairwise
+
+from edge.decision.choosing import CANDIDATE_LIMIT
 
 from .catalog import Attribute, Choice, Model, Placement, Term
 from .checks_shared import check_holdout
@@ -21,13 +24,31 @@ WEIGHT_MAX = 1 << 20
 
 def check_placements(report: Report) -> None:
     arms = _arms(report)
+    sizes = _sizes(report)
     for name, placement in report.parts.placements.items():
         path = step("placements", name)
+        _check_floor(report, f"{path}.choice.floor", placement.choice, sizes[name])
         _check_placement(report, path, placement)
         _check_choice(report, f"{path}.choice", placement.choice)
         _check_allocation(report, f"{path}.choice", placement.choice, arms)
     for name, model in report.parts.models.items():
         _check_model(report, step("models", name), model, arms)
+
+
+def _sizes(report: Report) -> Counter[str]:
+    """How many sizes may be drawn from at each placement."""
+    sizes: Counter[str] = Counter()
+    for offer in report.parts.offers.values():
+        sizes.update({name: len(offer.rungs) for name in offer.placements})
+    return sizes
+
+
+def _check_floor(report: Report, path: str, choice: Choice, sizes: int) -> None:
+    arms = min(sizes, CANDIDATE_LIMIT) + 1
+    explores = choice.policy in ("epsilon", "inverse_gap")
+    if explores and arms > 1 and Decimal(1) >= choice.floor > Decimal(1) / arms:
+        message = f"{arms - 1} sizes and showing nothing cannot each have a share of {choice.floor}"
+        report.say("P326", path, f"{message}; the most that all can have is 1/{arms}.")
 
 
 def _arms(report: Report) -> frozenset[str]:

@@ -28,3 +28,11 @@ def check_money_attribute(report: Report, path: str, name: str) -> None:
         attribute = report.attributes.get(name)
         if attribute is not None and not attribute.money:
             report.say("P303", path, f"`{name}` is not a money attribute.")
+
+
+def check_subtotal(report: Report, path: str, name: str) -> None:
+    """An amount of money that costs are computed from; P325 if it may be below 0."""
+    check_money_attribute(report, path, name)
+    attribute = report.attributes.get(name)
+    if attribute is not None and attribute.money and (attribute.minimum or 0) < 0:
+        report.say("P325", path, f"`{name}` may be as low as {attribute.minimum}.")

@@ -301,6 +301,27 @@ CODES: dict[str, Code] = {
         " rung's own number, and visitors would read a placeholder that has none.",
         "Remove the placeholder, or give every rung of the offer that number.",
     ),
+    "P325": Code(
+        "Subtotal may be negative",
+        "Discounts cost at most the subtotal. Of one below 0 they would cost less than nothing,"
+        " and margin floors of the whole page would count with that.",
+        "Give the attribute a `minimum` of 0 or leave it out; send refunds and credits as an"
+        " attribute of their own.",
+    ),
+    "P326": Code(
+        "Floor cannot be kept",
+        "A floor is the least share of every candidate. Where all candidates and showing nothing"
+        " cannot have it at once, each has an equal part instead, and nothing is left to the best.",
+        "Lower the floor to at most 1 divided by the number of sizes offered there and one more.",
+        severity="warning",
+    ),
+    "P327": Code(
+        "Text runs backwards",
+        "The text holds an invisible character that changes the direction in which the rest is"
+        " shown, so that a reader sees something else than what is written.",
+        "Remove the character; texts of languages written from right to left need none.",
+        severity="warning",
+    ),
     # --- P4xx: the lowered policy ---------------------------------------------
     "P401": Code(
         "Rule too wide",

@@ -12,6 +12,7 @@ example of each, and a test holds that the two agree.
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
@@ -33,8 +34,10 @@ __all__ = [
     "make",
     "render",
     "render_all",
+    "without_repeats",
 ]
 
+REPEATS_MAX = 20
 EXCERPT_WIDTH = 100
 """Characters of a source line that an excerpt shows at most."""
 
@@ -135,11 +138,32 @@ def as_json(diagnostics: Iterable[Diagnostic]) -> bytes:
 
 
 def render_all(diagnostics: Iterable[Diagnostic], texts: Mapping[str, str]) -> str:
-    """Every diagnostic with its excerpt, then the counts.  `texts`: file -> its text."""
+    """Diagnostics with their excerpts, then the counts.  `texts`: file -> its text.
+
+    Of warnings and notes of one code the first `REPEATS_MAX`, and how many more there are.
+    """
     found = in_order(diagnostics)
     lines = {file: texts[file].split("\n") for file in {e.file for e in found} & texts.keys()}
-    shown = [_rendered(each, lines.get(each.file, [])) for each in found]
-    return "\n\n".join([*shown, summary(found)])
+    kept, more = without_repeats(found)
+    shown = [_rendered(each, lines.get(each.file, [])) for each in kept]
+    return "\n\n".join([*shown, *more, summary(found)])
+
+
+def without_repeats(found: Iterable[Diagnostic]) -> tuple[list[Diagnostic], list[str]]:
+    """What people are shown: all errors, the first others of each code; the rest in words."""
+    kept: list[Diagnostic] = []
+    counts: Counter[str] = Counter()
+    for each in found:
+        counts[each.code] += 1
+        if each.severity == "error" or counts[each.code] <= REPEATS_MAX:
+            kept.append(each)
+    shown = Counter(each.code for each in kept)
+    return kept, [
+        f"{CODES[code].severity}[{code}]: {CODES[code].title}: {count - shown[code]:,} more like"
+        " these (--json tells all)"
+        for code, count in sorted(counts.items())
+        if count > shown[code]
+    ]
 
 
 def render(found: Diagnostic, text: str | None = None) -> str:

@@ -2,9 +2,16 @@
 
 Two bundles cut their attributes at different constants, so clauses are made anew from
 both rule trees, over the cells of every constant that either mentions.  Clause a holds
-only where clause b does if asking for both asks no more than a alone.  So "widened" and
-"narrowed" are true when said; two rules may be related and only be called "changed",
-since a clause may be covered by several others together.
+only where clause b does if asking for both asks no more than a alone.
+
+An attribute declared otherwise may have its value more or less often: a wider range, one
+more word, no longer personal.  Rules are monotone in that (strong Kleene logic: where an
+attribute without a value does not keep a rule from being true, none with one does).  So who
+may get the offer has widened if clauses are covered and every attribute that both rules
+read has its value wherever it had it before.
+
+So "widened" and "narrowed" are true when said; two rules may be related and only be called
+"changed", since a clause may be covered by several others together.
 """
 
 from __future__ import annotations
@@ -13,10 +20,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-from edge.decision import tables as t
 from edge.decision.bundle import Bundle
 from policy_compiler.catalog import Attribute
-from policy_compiler.explain_words import Words
+from policy_compiler.diff_attributes import Openness
+from policy_compiler.explain_words import Words, written
 from policy_compiler.listed import Rules
 from policy_compiler.lower import Clause, Clauses, RuleTooWide, lower, merge
 from policy_compiler.tree import And, Node, attributes_of
@@ -27,27 +34,41 @@ _NAMES = {number: name for name, number in TYPES.items()}
 
 
 class RuleChange(Struct, frozen=True, kw_only=True):
-    """`gone` and `come`: parts that must all be true, as written."""
+    """`gone` and `come`: parts that must all be true, as written; `declared`: attributes that
+    both rules read, and that have their value more or less often."""
 
     what: Literal["widened", "narrowed", "changed"]
     gone: list[str]
     come: list[str]
+    declared: list[str]
 
 
 def compare_rules(before: Bundle, after: Bundle, old: Rules, new: Rules) -> RuleChange | None:
     """None if both provably mean the same."""
     one, other = _whole(old), _whole(new)
-    relation = "same" if one == other and not _redeclared(before, after, one) else ""
-    if not relation:
-        relation = _relation(before, after, one, other)
-    if relation == "same":
+    wider, narrower = Openness(before, after), Openness(after, before)
+    shared = sorted(attributes_of(one) & attributes_of(other))
+    opened = [name for name in shared if not wider.keeps(name)]
+    closed = [name for name in shared if not narrower.keeps(name)]
+    if one == other and not (opened or closed):
+        return None
+    covered = _relation(before, after, one, other)
+    what = _said(covered.wider and not opened, covered.narrower and not closed)
+    if what is None:
         return None
     had, has = _parts(old), _parts(new)
     return RuleChange(
-        what=relation,  # type: ignore[arg-type]
+        what=what,
         gone=[part for part in had if part not in has],
         come=[part for part in has if part not in had],
+        declared=sorted({*opened, *closed}),
     )
+
+
+def _said(wider: bool, narrower: bool) -> Literal["widened", "narrowed", "changed"] | None:
+    if wider and narrower:
+        return None
+    return "widened" if wider else "narrowed" if narrower else "changed"
 
 
 def _whole(rules: Rules) -> Node:
@@ -65,25 +86,28 @@ def _parts(rules: Rules) -> list[str]:
             node = waiting.pop(0)
             if isinstance(node, And):
                 waiting = [*node.parts, *waiting]
-            elif node.text not in found:
-                found.append(node.text)
+            elif (text := written(node)) not in found:
+                found.append(text)
     return found
 
 
-def _relation(before: Bundle, after: Bundle, one: Node, other: Node) -> str:
+class Covered(Struct, frozen=True):
+    """Whether the old clauses imply the new ones, and the other way round."""
+
+    wider: bool = False
+    narrower: bool = False
+
+
+def _relation(before: Bundle, after: Bundle, one: Node, other: Node) -> Covered:
     try:
         vocabulary = Vocabulary(_attributes(before, after, one, other))
         vocabulary.mention_rule(one)
         vocabulary.mention_rule(other)
         cells = {name: vocabulary.cells_of(name) for name in vocabulary.attributes}
         clauses, clauses_now = lower(one, cells), lower(other, cells)
-    except (RuleTooWide, _Redeclared):
-        return "changed"
-    wider = _covered(clauses, clauses_now, cells)
-    narrower = _covered(clauses_now, clauses, cells)
-    if wider and narrower:
-        return "same"
-    return "widened" if wider else "narrowed" if narrower else "changed"
+    except (RuleTooWide, Redeclared):
+        return Covered()
+    return Covered(_covered(clauses, clauses_now, cells), _covered(clauses_now, clauses, cells))
 
 
 def _covered(clauses: Clauses, others: Clauses, cells: dict[str, Cells]) -> bool:
@@ -99,16 +123,8 @@ def _implies(clause: Clause, other: Clause, cells: dict[str, Cells]) -> bool:
 # --- attributes of both -------------------------------------------------------
 
 
-class _Redeclared(Exception):
+class Redeclared(Exception):
     """An attribute is of another type or scale now: values cannot be compared."""
-
-
-def _redeclared(before: Bundle, after: Bundle, rule: Node) -> bool:
-    try:
-        _attributes(before, after, rule, rule)
-    except _Redeclared:
-        return True
-    return False
 
 
 def _attributes(before: Bundle, after: Bundle, one: Node, other: Node) -> dict[str, Attribute]:
@@ -118,7 +134,7 @@ def _attributes(before: Bundle, after: Bundle, one: Node, other: Node) -> dict[s
         if (was.type, was.scale, was.describe) != (
             attribute.type, attribute.scale, attribute.describe
         ):  # fmt: skip
-            raise _Redeclared
+            raise Redeclared
         # other values than before: judged over any string, which holds for fewer ones, too
         values = attribute.values if was.values == attribute.values else None
         declared[name] = Attribute(type=attribute.type, scale=attribute.scale, values=values)
@@ -133,16 +149,8 @@ def _declared(bundle: Bundle, rule: Node) -> dict[str, Attribute]:
         name: Attribute(
             type=_NAMES[tables.attribute_type[row]],  # type: ignore[arg-type]
             scale=tables.attribute_scale[row],
-            values=_values(bundle, row),
+            values=Words(bundle).values(row),
             describe=Words(bundle).origin(row),
         )
         for name, row in used.items()
     }
-
-
-def _values(bundle: Bundle, row: int) -> list[str] | None:
-    tables = bundle.tables
-    if not tables.attribute_flags[row] & t.ENUMERATED:
-        return None
-    words = tables.word_text[tables.attribute_word[row] : tables.attribute_word[row + 1]]
-    return [bundle.text(word) for word in words]

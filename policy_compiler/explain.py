@@ -8,14 +8,18 @@ gone, and reviewing one is reviewing what was signed.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from decimal import Decimal
 
 from edge.decision import tables as t
 from edge.decision.bundle import Bundle
+from edge.decision.choosing import CANDIDATE_LIMIT
+from edge.decision.hashing import T
 from edge.decision.notes import OfferNote
 from edge.decision.rule import Node
 from policy_compiler.emit import GAMMA_ONE
 from policy_compiler.explain_models import allocations, models
+from policy_compiler.explain_shop import attributes, clocks, economics
 from policy_compiler.explain_words import (
     DEPTH_ONE,
     MICROS,
@@ -24,6 +28,7 @@ from policy_compiler.explain_words import (
     percent_of_ppm,
     plain,
     share,
+    written,
 )
 from policy_compiler.listed import (
     OfferListed,
@@ -60,7 +65,9 @@ def list_policy(bundle: Bundle) -> PolicyListed:
         projection=PROJECTIONS[bundle.head(t.HEAD_PROJECTION)],
         global_holdout=_holdout(bundle.head(t.HEAD_GLOBAL_SHARE), bundle.head(t.HEAD_GLOBAL_UNIT)),
         global_salt=bundle.text(bundle.head(t.HEAD_GLOBAL_SALT)),
-        attributes=[bundle.text(row) for row in bundle.tables.attribute_name],
+        economics=economics(bundle),
+        clocks=clocks(bundle),
+        attributes=attributes(bundle),
         placements=[_placement(bundle, row) for row in range(bundle.rows["placement"])],
         offers=[_offer(bundle, row) for row in range(bundle.rows["offer"])],
         models=models(bundle),
@@ -88,15 +95,16 @@ def rules_of(bundle: Bundle) -> dict[str, Rules]:
 
 def _offer(bundle: Bundle, row: int) -> OfferListed:
     tables, note = bundle.tables, bundle.notes.offers[row]
-    places = tables.place_placement[tables.offer_place[row] : tables.offer_place[row + 1]]
+    places = _places(bundle, row)
     from_s, until_s = tables.offer_from_s[row], tables.offer_until_s[row]
     scope, budget = tables.offer_scope[row], tables.offer_budget[row]
+    arms, sizes = bundle.arms(row), dict(enumerate(note.sizes))
     return OfferListed(
         id=bundle.text(tables.offer_name[row]),
         title=note.title,
         kind=note.kind,
         placements=[bundle.placement_name(place) for place in places],
-        rungs=[_rung(bundle, arm - 1) for arm in bundle.arms(row)],
+        rungs=[_rung(bundle, arm - 1, sizes.get(at, {})) for at, arm in enumerate(arms)],
         paused=from_s == until_s,
         from_s=_bound(from_s),
         until_s=_bound(until_s),
@@ -115,11 +123,8 @@ def _offer(bundle: Bundle, row: int) -> OfferListed:
 
 
 def _text(rule: Node | None) -> str:
-    """The rule as written; dayparts are made by the compiler, part by part."""
-    if rule is None:
-        return ""
-    parts = getattr(rule, "parts", ())
-    return rule.text or " && ".join(part.text for part in parts)
+    """The rule as written; dayparts and thresholds are made by the compiler, part by part."""
+    return "" if rule is None else written(rule)
 
 
 def _bound(time_s: int) -> int | None:
@@ -181,12 +186,13 @@ def _terms(bundle: Bundle, row: int) -> list[str]:
 # --- sizes and their costs ----------------------------------------------------
 
 
-def _rung(bundle: Bundle, row: int) -> RungListed:
+def _rung(bundle: Bundle, row: int, sizes: dict[str, str]) -> RungListed:
     tables, words = bundle.tables, Words(bundle)
     expected = tables.rung_expected_cost[row]
     return RungListed(
         id=bundle.text(tables.rung_name[row]),
         costs=_costs(bundle, row),
+        sizes=sizes,
         limits=_limits(bundle, row),
         depth=plain((Decimal(tables.rung_depth[row]) / DEPTH_ONE).quantize(Decimal("0.01"))),
         expected_cost=words.money(expected * bundle.head(t.HEAD_SCORE_UNIT)) if expected else "",
@@ -246,10 +252,13 @@ def _placement(bundle: Bundle, row: int) -> PlacementListed:
     return PlacementListed(
         name=bundle.placement_name(row),
         title=note.title,
+        channel=note.channel,
         slots=tables.placement_slots[row],
         rank=tables.placement_rank[row],
         box=f"{note.width} x {note.height} px" if note.width else "",
         policy=_policy(bundle, row),
+        epoch_s=tables.placement_epoch_s[row],
+        segment=_segment(bundle, row),
         keyed_on=UNITS[tables.placement_unit[row]],
         holdout=_holdout(tables.placement_share[row], tables.placement_share_unit[row]),
         choice_salt=bundle.text(tables.placement_salt[row]),
@@ -259,10 +268,33 @@ def _placement(bundle: Bundle, row: int) -> PlacementListed:
     )
 
 
+def _segment(bundle: Bundle, row: int) -> str:
+    allocation = bundle.tables.placement_allocation[row]
+    attribute = -1 if allocation < 0 else bundle.tables.allocation_attribute[allocation]
+    return "" if attribute < 0 else Words(bundle).attribute(attribute)
+
+
+def _least(bundle: Bundle, row: int) -> str:
+    """The floor, and what holds where so many candidates cannot all have it."""
+    floor = bundle.tables.placement_floor[row]
+    if not floor:
+        return ""
+    said = f", every candidate at least {share(floor)}"
+    if floor * (CANDIDATE_LIMIT + 1) <= T:
+        return said
+    offered = [o for o in range(bundle.rows["offer"]) if row in _places(bundle, o)]
+    most = 1 + min(sum(len(bundle.arms(offer)) for offer in offered), CANDIDATE_LIMIT)
+    return said if floor * most <= T else f"{said}, or an equal part (1 of {most} if all may)"
+
+
+def _places(bundle: Bundle, offer: int) -> Sequence[int]:
+    tables = bundle.tables
+    return tables.place_placement[tables.offer_place[offer] : tables.offer_place[offer + 1]]
+
+
 def _policy(bundle: Bundle, row: int) -> str:
     tables = bundle.tables
-    param, floor = tables.placement_param[row], tables.placement_floor[row]
-    least = f", every candidate at least {share(floor)}" if floor else ""
+    param, least = tables.placement_param[row], _least(bundle, row)
     if (loss := tables.placement_loss[row]) < LOSS_LIMIT:
         most = Words(bundle).money(loss * bundle.head(t.HEAD_SCORE_UNIT))
         least += f", none that is {most} worse than nothing"

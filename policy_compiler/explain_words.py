@@ -9,9 +9,12 @@ from decimal import Decimal
 from edge.decision import tables as t
 from edge.decision.bundle import Bundle
 from edge.decision.hashing import T
+from edge.decision.rule import And, Conditional, Node, Not, Or
 
 MICROS = 1_000_000
 DEPTH_ONE = 256
+UNBOUNDED = 10**15 - 1
+"""In smallest units: what stands where an attribute declares no minimum or maximum."""
 MISSING = "unknown"
 OTHERS = "others"
 ORIGINS = ("", "age", "sum", "difference", "hour", "weekday")
@@ -30,8 +33,8 @@ def percent_of_ppm(ppm: int) -> str:
 
 
 def share(tickets: int) -> str:
-    """Tickets out of 2^20, to a hundredth of a percent."""
-    return f"{plain((Decimal(tickets) * 100 / T).quantize(Decimal('0.01')))} %"
+    """Tickets out of 2^20, to about one ticket."""
+    return f"{plain((Decimal(tickets) * 100 / T).quantize(Decimal('0.0001')))} %"
 
 
 def duration(seconds: int) -> str:
@@ -46,6 +49,30 @@ def moment(time_s: int | None) -> str:
     if time_s is None:
         return "ever"
     return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%MZ")
+
+
+def day(time_s: int) -> str:
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d")
+
+
+def written(rule: Node) -> str:
+    """A rule as its author wrote it; what the compiler added, in the same language."""
+    if rule.text or not isinstance(rule, And | Or | Not):
+        return rule.text
+    if isinstance(rule, Not):
+        return f"!({written(rule.part)})"
+    if len(rule.parts) == 1:
+        return written(rule.parts[0])
+    inside = [_bracketed(part) for part in rule.parts]
+    return (" && " if isinstance(rule, And) else " || ").join(inside)
+
+
+def _bracketed(part: Node) -> str:
+    inside = part
+    while not inside.text and isinstance(inside, And | Or) and len(inside.parts) == 1:
+        inside = inside.parts[0]
+    said = written(inside)
+    return f"({said})" if isinstance(inside, Or | Conditional) else said
 
 
 class Words:
@@ -72,9 +99,26 @@ class Words:
         said = [TYPES[tables.attribute_type[row]], SOURCES[tables.attribute_source[row]]]
         bounds = (tables.attribute_low[row], tables.attribute_high[row])
         if tables.attribute_type[row] in (t.INT, t.DECIMAL):
-            said.append(" to ".join(self.number(row, bound) for bound in bounds))
+            said += self._range(row, *bounds)
         said += [*note.labels, *(f"only for {purpose}" for purpose in note.purpose)]
         return ", ".join([*said, *filter(None, [self.origin(row)])])
+
+    def _range(self, row: int, low: int, high: int) -> list[str]:
+        """Nothing of a bound that was not declared."""
+        ends = self.number(row, low), self.number(row, high)
+        if low <= -UNBOUNDED and high >= UNBOUNDED:
+            return []
+        if low <= -UNBOUNDED:
+            return [f"up to {ends[1]}"]
+        return [f"from {ends[0]}" if high >= UNBOUNDED else " to ".join(ends)]
+
+    def values(self, row: int) -> list[str] | None:
+        """Its enumeration; None where it has none."""
+        tables = self.bundle.tables
+        if not tables.attribute_flags[row] & t.ENUMERATED:
+            return None
+        words = tables.word_text[tables.attribute_word[row] : tables.attribute_word[row + 1]]
+        return [self.bundle.text(word) for word in words]
 
     def money(self, micros: int) -> str:
         """Whole minor units with all their digits, finer amounts exactly."""

@@ -34,7 +34,8 @@ _COMMENT_TEXT = re.compile(r"#(?=[^\s#!])")
 
 
 class Unreadable(Exception):
-    """The file is no YAML that the compiler reads; the text is the first reason."""
+    """The file is no YAML that the compiler reads, or that has a canonical form; the text is
+    the first reason."""
 
 
 def formatted(text: str) -> str:
@@ -43,11 +44,22 @@ def formatted(text: str) -> str:
     Raises `Unreadable`.
     """
     meaning = _meaning(text)
+    if line := _explicit_key(text):
+        raise Unreadable(f"line {line} holds a key behind `?`, which has no canonical form")
     for step in (_line_ends, _spacing, _indentation, _comments, _blank_lines):
         changed = step(text)
         if _same(changed, meaning):
             text = changed
     return text
+
+
+def _explicit_key(text: str) -> int:
+    """The line, from 1, of the first key written as `? key`; 0 if there is none."""
+    for node in _nodes(compose(text)):
+        for key, _ in node.value if isinstance(node, MappingNode) and not in_flow(node) else ():
+            if text[: key.start_mark.index].rstrip(" \t").endswith("?"):
+                return text.count("\n", 0, key.start_mark.index) + 1
+    return 0
 
 
 # --- what must stay -----------------------------------------------------------

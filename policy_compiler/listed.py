@@ -12,11 +12,35 @@ from msgspec import Struct
 from edge.decision.rule import Node
 
 
+class AttributeListed(Struct, frozen=True, kw_only=True):
+    """`declared`: type, source, range and labels in words; `values`: its enumeration."""
+
+    name: str
+    declared: str
+    values: list[str]
+    describe: str
+
+
+class EconomicsListed(Struct, frozen=True, kw_only=True):
+    """What a cart is worth; attributes are empty where there is none."""
+
+    order_value: str
+    order_value_otherwise: str
+    """While the order value is absent."""
+    margin: str
+    margin_percent: str
+    """Of the order value, while the margin is absent."""
+    minor_digits: int
+    rounding: str
+    score_unit: str
+
+
 class RungListed(Struct, frozen=True, kw_only=True):
-    """One size.  `costs` is the cost formula in words."""
+    """One size.  `costs` is the cost formula in words; `sizes` what texts may speak of."""
 
     id: str
     costs: str
+    sizes: dict[str, str]
     limits: list[str]
     depth: str
     expected_cost: str
@@ -53,10 +77,15 @@ class OfferListed(Struct, frozen=True, kw_only=True):
 class PlacementListed(Struct, frozen=True, kw_only=True):
     name: str
     title: str
+    channel: str
     slots: int
     rank: int
     box: str
     policy: str
+    epoch_s: int
+    """How long a choice is kept."""
+    segment: str
+    """Attribute whose values the shares of an allocation go by."""
     keyed_on: str
     holdout: str
     choice_salt: str
@@ -97,7 +126,10 @@ class PolicyListed(Struct, frozen=True, kw_only=True):
     projection: str
     global_holdout: str
     global_salt: str
-    attributes: list[str]
+    economics: EconomicsListed
+    clocks: str
+    """Which time zone data it was compiled with, and the span that it knows."""
+    attributes: list[AttributeListed]
     placements: list[PlacementListed]
     offers: list[OfferListed]
     models: list[ModelListed]

@@ -19,6 +19,10 @@ MONEY_DIGITS_MAX = 6
 SECONDS_MAX = 10 * 366 * 86400
 
 
+TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Embeddings, overrides and isolates of Unicode's bidirectional algorithm."""
+
+
 class Report(Struct, frozen=True):
     source: Source
     rules: CheckedRules
@@ -86,6 +90,11 @@ class Report(Struct, frozen=True):
         """P323 for an empty text and for control characters."""
         if not text.strip() or any(ord(char) < 0x20 or ord(char) == 0x7F for char in text):
             self.say("P323", path, "The text is empty or holds a control character.")
+
+    def forwards(self, path: str, text: str) -> None:
+        """P327 for characters that change the direction of what follows."""
+        if found := next((char for char in text if char in TURNING), ""):
+            self.say("P327", path, f"The text holds U+{ord(found):04X}, which nobody sees.")
 
     def listed(self, path: str, attribute: Attribute, name: str, value: str) -> None:
         """P312 for a value that the attribute's enumeration does not have."""

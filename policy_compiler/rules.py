@@ -17,6 +17,7 @@ so are those that an earlier compile checked against the same attributes and nam
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
@@ -38,6 +39,8 @@ from .tree import Node, attributes_of, leaves_and_depth
 from .words import DEPTH_MAX, Words, too_deep
 
 TEXT_SIZE_MAX_BYTES = 15_000
+CIRCLE_SHOWN = 8
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class OfferRules(Struct, frozen=True):
@@ -169,7 +172,10 @@ class _Checking:
     def _report_circle(self, circle: list[str]) -> None:
         first = min(circle)
         at = circle.index(first)
-        way = " -> ".join([*circle[at:], *circle[:at], first])
+        names = [*circle[at:], *circle[:at]]
+        if (hidden := len(names) - CIRCLE_SHOWN) > 0:
+            names = [*names[: CIRCLE_SHOWN - 1], f"({hidden:,} more)", names[-1]]
+        way = " -> ".join([*names, first])
         path = step("rules", first)
         message = f"The named rules go in a circle: {way}."
         self.diagnostics.append(make("P212", self.source.position(path), path, message))
@@ -189,6 +195,10 @@ class _Checking:
     def _outcome(self, text: str) -> Outcome:
         if len(text.encode()) > TEXT_SIZE_MAX_BYTES:
             return Outcome(found=(Finding("P209", 0, "The rule is too long."),))
+        if control := CONTROL.search(text):  # CEL's own words about it would end there
+            message = f"The rule holds the control character U+{ord(control[0]):04X}."
+            help = "Remove the character; no rule needs one."
+            return Outcome(found=(Finding("P201", control.start(), message, help),))
         words = Words(text)
         if deep := too_deep(words.words):
             message = f"The rule nests more than {DEPTH_MAX} levels."

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from collections.abc import Sequence as Sequence_
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ from .progress import SILENT, Progress
 from .spelling import offset_in_file
 from .yaml_text import read_nodes
 
+OFFERS_MAX = 10_000
 FILE_SIZE_MAX_BYTES = 8 * 1024 * 1024
 RULE_FIELDS = ("eligible", "applicable", "suitable")
 
@@ -210,6 +212,8 @@ class _Reading:
     def read(self, folder: Path) -> None:
         self.read_files(folder)
         listed = {name: split(text, name) for name, text in self.texts.items()}
+        if self._too_many([item for each in listed.values() if each for item in each.items]):
+            return
         self.progress.stage("reading", sum(len(each.items) for each in listed.values() if each))
         for name, text in self.texts.items():
             self._read_text(text, name, listed[name])
@@ -231,6 +235,17 @@ class _Reading:
             before = content[: error.start].decode("utf-8", "replace")
             place = place_at(before, len(before), name)
             self._refuse("P103", place, f"Byte {error.start} of {name} is not UTF-8.")
+
+    def _too_many(self, offers: Sequence_[AnyNode | Item]) -> bool:
+        """P313 before any offer is read: checking so many would take minutes."""
+        if len(offers) <= OFFERS_MAX:
+            return False
+        first = offers[OFFERS_MAX]
+        place = Place(first.file, first.line + 1, 1) if isinstance(first, Item) else first.place
+        message = f"{len(offers):,} offers; at most {OFFERS_MAX:,}."
+        self._report("P313", place, f"offers[{OFFERS_MAX}]", message, "")
+        self.unreadable = True
+        return True
 
     def _read_text(self, text: str, name: str, listed: Listed | None) -> None:
         if listed and all(self._is_whole(item) for item in listed.items):
@@ -301,6 +316,8 @@ class _Reading:
 
     def source(self) -> Source:
         root = self._merged()
+        if self._too_many(self.offers):
+            self.offers = []
         source = Source(root=root, offers=self.offers, texts=self.texts, unreadable=self.unreadable)
         for name in REQUIRED:
             if name not in source.root.entries and not self.unreadable:

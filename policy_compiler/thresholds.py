@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from policy_compiler.carts import (
     Carts,
@@ -60,6 +60,8 @@ def without_guardrails(
     if not guards:
         return Public()
     carts = admitted(catalog, offer, tiers, known)
+    if not any(guard.startswith("margin") for guard in guards):
+        carts = structs.replace(carts, margin=None)  # ceilings compare with no margin
     slacks: dict[Guard, list[Slack]] = {
         g: [slack_of(offer, rung, g, carts.till) for rung in offer.rungs] for g in guards
     }

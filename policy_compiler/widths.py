@@ -13,6 +13,8 @@ from policy_compiler.tree import Compare, In, Node, Or, parts_of
 
 SHOWN_MAX = 60
 """Characters of a part that are shown."""
+FACTORS_SHOWN = 8
+MANY = 10**9
 
 
 class Width(Struct, frozen=True):
@@ -52,8 +54,12 @@ def _size(error: RuleTooWide) -> str:
     product = 1
     for count in counts:
         product *= count
-    listed = ", ".join(f"{_shown(f.node)} has {f.clauses}" for f in error.factors)
-    return f"alternatives multiply to {' x '.join(map(str, counts))} = {product:,} ({listed})"
+    listed = ", ".join(f"{_shown(f.node)} has {f.clauses}" for f in error.factors[:FACTORS_SHOWN])
+    rest = max(len(counts) - FACTORS_SHOWN, 0)
+    more = f", and {rest} more have some" if rest else ""
+    times = " x ".join(map(str, counts[:FACTORS_SHOWN])) + (" x ..." if rest else "")
+    total = f"{product:,}" if product < MANY else "more than a billion"
+    return f"alternatives multiply to {times} = {total} ({listed}{more})"
 
 
 def _shown(node: Node) -> str:

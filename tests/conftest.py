@@ -8,6 +8,8 @@ pytest_plugins = [
     "tests.support.groups",
     "tests.support.pyodide",
     "tests.support.chromium",
+    "tests.support.postgres",
+    "tests.support.s3",
 ]
 
 # Two busy cores make deadlines measure the machine.  The rest is hypothesis' own

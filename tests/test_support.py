@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -175,3 +176,13 @@ def test_chromium_gets_no_sandbox_only_as_root(monkeypatch: pytest.MonkeyPatch) 
     assert "--no-sandbox" not in chromium.arguments()
     monkeypatch.setattr("os.geteuid", lambda: 0)
     assert "--no-sandbox" in chromium.arguments()
+
+
+def test_the_lock_has_the_optional_packages_of_every_platform() -> None:
+    """`npm install` may leave out those of other platforms, and then `npm ci` fails."""
+    packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+    named = {
+        optional for each in packages.values() for optional in each.get("optionalDependencies", ())
+    }
+    assert "@cloudflare/workerd-linux-64" in named
+    assert [each for each in sorted(named) if f"node_modules/{each}" not in packages] == []

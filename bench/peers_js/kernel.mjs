@@ -37,11 +37,14 @@ const { loadKernel, readVerdict } = await import(pathToFileURL(`${job.folder}/ke
 
 const us = (milliseconds) => milliseconds * 1000;
 
-// Microseconds of one call, as the mean of some.
+// Microseconds of one call, as the mean of some.  What takes long is interrupted by other work
+// of the machine: then the process's own processor time counts, as in bench/ours.py.
+const SHORT_MS = 0.3;
 const timed = (repeats, work) => {
-  const start = performance.now();
+  const cpu = process.cpuUsage(), start = performance.now();
   for (let i = 0; i < repeats; i++) work();
-  return us(performance.now() - start) / repeats;
+  const wall = performance.now() - start, { user, system } = process.cpuUsage(cpu);
+  return us(wall < SHORT_MS ? wall : Math.min(wall, (user + system) / 1000)) / repeats;
 };
 
 // --- the kernel and its loops --------------------------------------------------------------
@@ -96,7 +99,7 @@ async function times() {
   const { kernel, policy, stages, bare } = await ours();
   for (const [name, Kind] of Object.entries(ENGINES)) {
     add(name, "load", timed(1, () => { engines[name] = new Kind(JSON.parse(text), requests[0]); }));
-    agree(name, engines[name], choosing, policy, Math.min(30, requests.length));
+    agree(name, engines[name], choosing, policy, Math.min(plain.offers.length > 1000 ? 10 : 30, requests.length));
   }
   for (let i = 0; i < 5; i++) add("kernel", "load", timed(1, () => kernel.open(bundle)));
   for (let i = 0; i < 10; i++) {

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
-from typing import IO
+from typing import IO, Literal
 
 from msgspec import Struct
 
@@ -25,6 +25,7 @@ from control_plane.batch_tables import (
 )
 from control_plane.cli.counting import counted
 from control_plane.cli.files import examples, replacing
+from control_plane.cli.kernels import fast_verdicts
 from control_plane.cli.policies import load_policy
 from control_plane.cli.terminal import Misused, Refused, Terminal, Unusable
 from edge.decision.beacon import Row, pack_record
@@ -46,6 +47,8 @@ class BatchRun(Struct, frozen=True, kw_only=True):
     out: Path
     parquet: Path | None
     record: Path | None
+    pure: bool = False
+    """In Python even where the kernel's library is built."""
 
 
 class BatchDocument(Struct, kw_only=True):
@@ -54,6 +57,7 @@ class BatchDocument(Struct, kw_only=True):
     bundle: str
     out: str
     parquet: str | None
+    decided_by: Literal["python", "kernel"] = "python"
     requests: int = 0
     refused: int = 0
     lines: int = 0
@@ -77,12 +81,14 @@ def run_batch(terminal: Terminal, asked: BatchRun) -> None:
             check_parquet()
         policy = load_policy(asked.source or examples() / "grocer" / "catalog")
         bundle = policy.bundle
-        batch = Batch(bundle=bundle, block_at=policy.block_at, expose=expose)
+        fast = None if asked.pure else fast_verdicts(bundle)
+        batch = Batch(bundle=bundle, block_at=policy.block_at, expose=expose, verdict_of=fast)
         feed = _feed(asked, bundle)
         document = BatchDocument(
             bundle=bundle.digest.hex(),
             out=str(asked.out),
             parquet=None if asked.parquet is None else str(asked.parquet),
+            decided_by="kernel" if fast else "python",
         )
         _write(terminal, asked, batch, feed, document)
     except ExtraMissing as missing:
@@ -218,7 +224,8 @@ def _tell(terminal: Terminal, document: BatchDocument) -> None:
     terminal.say(
         f"{counted(document.requests, 'request')}, {counted(document.lines, 'slot')}"
         f" in {document.seconds:.1f} s:"
-        f" {document.requests_per_second:,.0f} requests per second",
+        f" {document.requests_per_second:,.0f} requests per second"
+        + (", by the kernel" if document.decided_by == "kernel" else ""),
         "green",
     )
     terminal.say(

@@ -12,7 +12,7 @@ from msgspec import Struct
 from control_plane.cli.counting import counted
 from control_plane.cli.files import write_bytes
 from control_plane.cli.policies import compile_folder
-from control_plane.cli.terminal import Json, Meter, Plain, Terminal
+from control_plane.cli.terminal import Json, Meter, Plain, Terminal, Unusable
 from policy_compiler.cache import Cache, cache_folder
 from policy_compiler.compiling import Compiled
 from policy_compiler.diagnostics import Diagnostic, render_all
@@ -72,12 +72,17 @@ def compile_command(
     terminal = Terminal(json, plain)
     if slice is not None and projection != "browser":
         raise typer.BadParameter("only the browser's projection has slices", param_hint="--slice")
+    target = None if check else output or Path(OUTPUTS[projection])
+    if target is not None and not target.parent.is_dir():
+        raise Unusable(
+            f"{target} cannot be written: there is no folder {target.parent}.",
+            "Make the folder, or choose another place.",
+        )
     cache = None if no_cache else Cache(cache_folder(), folder)
     with Bars(terminal, shown=not json) as bars:
         compiled = compile_folder(folder, projection, slice, cache=cache, progress=bars)
     if compiled.diagnostics:
         terminal.note(render_all(compiled.diagnostics, read_texts(folder)), "yellow")
-    target = None if check else output or Path(OUTPUTS[projection])
     if target is not None:
         write_bytes(target, compiled.data, "the bundle")
     document = _document(compiled, projection, target)

@@ -76,6 +76,10 @@ def decide_command(
     parquet: Annotated[
         Path | None, typer.Option(help="--batch: write them as Parquet, too.")
     ] = None,
+    pure: Annotated[
+        bool,
+        typer.Option("--pure", help="--batch: in Python even where the kernel's library is built."),
+    ] = False,
     json: Json = False,
     plain: Plain = False,
 ) -> None:
@@ -100,17 +104,17 @@ def decide_command(
             raise Misused("Two policies: SOURCE and --catalog.", "Name one of them.")
         asked = BatchRun(
             source=catalog or source, requests=requests, data=data, adapter=adapter,
-            out=out or Path("decisions.csv"), parquet=parquet, record=record,
+            out=out or Path("decisions.csv"), parquet=parquet, record=record, pure=pure,
         )  # fmt: skip
         return run_batch(terminal, asked)
     _refuse_batch_options(catalog=catalog, requests=requests, data=data, adapter=adapter,
-                          out=out, parquet=parquet)  # fmt: skip
+                          out=out, parquet=parquet, pure=pure or None)  # fmt: skip
     if source is None or request is None:
         raise Misused("SOURCE and REQUEST are needed.", "See `proffer decide --help`.")
     return _decide_one(terminal, source, request, record)
 
 
-def _refuse_batch_options(**options: Path | None) -> None:
+def _refuse_batch_options(**options: Path | bool | None) -> None:
     for name, value in options.items():
         if value is not None:
             raise Misused(f"--{name} goes with --batch only.", "Add --batch, or leave it out.")

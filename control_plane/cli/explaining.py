@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from control_plane.batch import money_text
 from control_plane.cli.listing import tell_policy
-from control_plane.cli.policies import load_policy
+from control_plane.cli.policies import load_policy, readable
 from control_plane.cli.requests import Asked, read_request
 from control_plane.cli.terminal import Json, Plain, Refused, Terminal
 from edge.decision.bundle import Bundle
@@ -56,10 +56,11 @@ def explain_command(
     terminal = Terminal(json, plain)
     policy = load_policy(source)
     _check_offer(policy.bundle, offer)
-    if request is None:
-        tell_policy(terminal, policy.bundle, offer)
-    else:
-        _explain(terminal, read_request(policy, request), offer)
+    with readable(str(source)):
+        if request is None:
+            tell_policy(terminal, policy.bundle, offer)
+        else:
+            _explain(terminal, read_request(policy, request), offer)
 
 
 def _check_offer(bundle: Bundle, offer: str) -> None:
@@ -111,7 +112,10 @@ def _tell_arm(terminal: Terminal, bundle: Bundle, arm: ArmExplained) -> None:
     if not _told_already(arm):
         terminal.say(f"    To change that: {'; '.join(arm.flips)}.")
     if arm.changes:
-        terminal.say(f"    Enough would be: {', '.join(map(_change, arm.changes))}.")
+        said = "Tried" if arm.still else "Enough would be"
+        terminal.say(f"    {said}: {', '.join(map(_change, arm.changes))}.")
+    if arm.still:
+        terminal.say(f"    Even so: {arm.still}")
     if arm.score_micros is not None:
         terminal.say(f"    {_numbers(bundle, arm)}")
     if arm.parts:

@@ -11,7 +11,14 @@ from msgspec import Struct
 
 from control_plane.cli.terminal import Json, Plain, Refused, Terminal
 from policy_compiler.compiling import compile_source
-from policy_compiler.diagnostics import CatalogRefused, Diagnostic, in_order, render, summary
+from policy_compiler.diagnostics import (
+    CatalogRefused,
+    Diagnostic,
+    in_order,
+    render,
+    summary,
+    without_repeats,
+)
 from policy_compiler.source import Source, read_catalog
 
 STYLES = {"error": "red", "warning": "yellow", "note": "cyan"}
@@ -50,8 +57,12 @@ def lint_command(
         found = findings(source, browser)
     counts = Counter(each.severity for each in found)
     bad = counts["error"] + strict * counts["warning"]
-    for each in found:
+    kept, more = without_repeats(found)
+    for each in kept:
         terminal.say(render(each, source.texts.get(each.file)), STYLES[each.severity])
+        terminal.say()
+    for line in more:
+        terminal.say(line, "yellow")
         terminal.say()
     terminal.say(summary(found), "" if bad else "green")
     terminal.result(

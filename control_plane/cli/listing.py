@@ -9,7 +9,13 @@ from control_plane.cli.terminal import Terminal
 from edge.decision.bundle import Bundle
 from policy_compiler.explain import list_policy
 from policy_compiler.explain_words import moment
-from policy_compiler.listed import ModelListed, OfferListed, PlacementListed, PolicyListed
+from policy_compiler.listed import (
+    ModelListed,
+    OfferListed,
+    PlacementListed,
+    PolicyListed,
+    RungListed,
+)
 
 TIERS = ("eligible", "applicable", "suitable", "daypart")
 TEXTS = ("headline", "body", "cta", "href")
@@ -35,7 +41,7 @@ def _head(terminal: Terminal, listed: PolicyListed) -> None:
     )
     if listed.global_holdout:
         terminal.say(f"Sees no offers at all: {listed.global_holdout}")
-    terminal.say(f"Reads: {', '.join(listed.attributes)}")
+    _shop(terminal, listed)
 
 
 def _rest(terminal: Terminal, listed: PolicyListed) -> None:
@@ -47,6 +53,22 @@ def _rest(terminal: Terminal, listed: PolicyListed) -> None:
     terminal.say()
     terminal.say("Bytes by what they hold", "bold")
     terminal.table(("part", "bytes"), [(each.part, each.size_bytes) for each in listed.sizes])
+
+
+def _shop(terminal: Terminal, listed: PolicyListed) -> None:
+    money = listed.economics
+    if money.order_value:
+        absent = f"{money.order_value_otherwise} without a cart"
+        terminal.say(f"A cart is worth {money.order_value}, or {absent}")
+        margin = f"{money.margin}, or " if money.margin else ""
+        terminal.say(f"Its margin is {margin}{money.margin_percent} of that")
+    terminal.say(f"Money has {counted(money.minor_digits, 'digit')}, rounded {money.rounding}")
+    if listed.clocks:
+        terminal.say(f"Clocks go by {listed.clocks}")
+    terminal.say("Reads:")
+    for each in listed.attributes:
+        values = f", one of {', '.join(each.values)}" if each.values else ""
+        terminal.say(f"  {each.name}: {each.declared}{values}")
 
 
 # --- one object ---------------------------------------------------------------
@@ -65,7 +87,7 @@ def _offer(terminal: Terminal, offer: OfferListed) -> None:
         if text := getattr(offer, name):
             terminal.say(f"  {name}: {text}")
     for rung in offer.rungs:
-        terminal.say(f"  {rung.id} costs {rung.costs}")
+        terminal.say(f"  {rung.id} costs {rung.costs}{_months(rung)}")
         for limit in rung.limits:
             terminal.say(f"    {limit}")
     for said in (*offer.caps, *offer.redemption, *offer.terms):
@@ -75,6 +97,10 @@ def _offer(terminal: Terminal, offer: OfferListed) -> None:
     if offer.budget:
         terminal.say(f"  paid from the budget {offer.budget}")
     _texts(terminal, offer)
+
+
+def _months(rung: RungListed) -> str:
+    return f", over {rung.sizes['months']} months" if "months" in rung.sizes else ""
 
 
 def _texts(terminal: Terminal, offer: OfferListed) -> None:
@@ -89,7 +115,8 @@ def _placement(terminal: Terminal, placement: PlacementListed) -> None:
     terminal.say(f"{placement.name}: {placement.title}", "bold")
     box = f", {placement.box}" if placement.box else ""
     terminal.say(f"  {counted(placement.slots, 'slot')}{box}, rank {placement.rank}")
-    terminal.say(f"  {placement.policy}, by {placement.keyed_on}")
+    by_segment = f", by {placement.segment}" if placement.segment else ""
+    terminal.say(f"  {placement.policy}{by_segment}, drawn for each {placement.keyed_on}")
     if placement.holdout:
         terminal.say(f"  sees the default, to measure against: {placement.holdout}")
     for segment, shares in placement.weights.items():

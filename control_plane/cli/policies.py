@@ -12,6 +12,8 @@ paused, and records name an all-zero manifest.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct
@@ -23,6 +25,7 @@ from edge.decision.errors import BundleError
 from edge.decision.manifest import ManifestBlock, unpack_manifest
 from edge.decision.trust import Trusted
 from policy_compiler.cache import Cache
+from policy_compiler.catalog import Catalog
 from policy_compiler.compiling import Compiled, compile_source
 from policy_compiler.diagnostics import CatalogRefused, render_all
 from policy_compiler.progress import SILENT, Progress
@@ -34,10 +37,12 @@ UNSIGNED = bytes(32)
 
 
 class Policy(Struct, frozen=True, kw_only=True):
-    """Something to decide with; `trusted` is None for an unsigned one."""
+    """Something to decide with; `trusted` is None for an unsigned one, `catalog` for one
+    that was not compiled on the spot."""
 
     origin: str
     bundle: Bundle
+    catalog: Catalog | None = None
     trusted: Trusted | None = None
 
     def bundle_for(self, unit: str) -> Bundle:
@@ -63,7 +68,8 @@ def load_policy(source: Path) -> Policy:
     store = store_of(source)
     if store is not None:
         return _published(source, store)
-    return Policy(origin="catalog", bundle=compile_folder(source).bundle)
+    compiled = compile_folder(source)
+    return Policy(origin="catalog", bundle=compiled.bundle, catalog=compiled.plan.catalog)
 
 
 def load_bundle(file: Path) -> Bundle:
@@ -76,6 +82,18 @@ def load_bundle(file: Path) -> Bundle:
         ) from None
     except OSError as error:
         raise Unusable(f"{file} cannot be read: {error.strerror}.", "Check the path.") from None
+
+
+@contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Refuse a bundle whose notes, which deciding never reads, turn out to be damaged."""
+    try:
+        yield
+    except BundleError as error:
+        raise Refused(
+            f"{what} decides, but cannot be explained: {error.code}, {error.detail}.",
+            "Its notes are damaged; compile its catalog again with `proffer compile`.",
+        ) from None
 
 
 def compile_folder(

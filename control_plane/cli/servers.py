@@ -26,6 +26,7 @@ from edge.decision.claims import read_root
 from edge.decision.errors import TrustError
 from edge.decision.jws import read_general
 from edge.decision.trust import ROOT_TYPE
+from edge.local_server import inherited_sockets
 from policy_compiler.diagnostics import CatalogRefused, render_all
 from policy_compiler.keys import SigningError
 from policy_compiler.source import read_catalog
@@ -46,14 +47,17 @@ class ControlPlane:
     def run(self) -> None:
         app = create_app(self.settings)
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACE_S)
-        _run(config, self._door)
+        _run(uvicorn.Server(config), self._door)
 
 
 class Edge:
-    """An edge that is ready to run.  Raises `Refused` or `Unusable`."""
+    """An edge that is ready to run.  Raises `Refused` or `Unusable`.
+
+    It listens on the socket that systemd hands over, if it does; else on host and port.
+    """
 
     def __init__(self, settings: local.EdgeSettings, host: str, port: int) -> None:
-        self._door = _listen(host, port)
+        self._door = next(iter(inherited_sockets()), None) or _listen(host, port)
         self.url = _url(self._door)
         try:
             self._config = local.server_config(
@@ -64,16 +68,15 @@ class Edge:
             raise Refused(f"{error}.", help) from None
 
     def run(self) -> None:
-        _run(self._config, self._door)
+        _run(local.edge_server(self._config), self._door)
 
 
-def _run(config: uvicorn.Config, door: socket.socket) -> None:
+def _run(server: uvicorn.Server, door: socket.socket) -> None:
     """Until Ctrl-C, which ends it well.  Raises `Unusable` if it does not start."""
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    server = uvicorn.Server(config)
     try:
         server.run(sockets=[door])
     except KeyboardInterrupt:
@@ -151,9 +154,14 @@ def _check_services(settings: Settings) -> None:
     except (SigningError, PublishRefused) as error:
         raise Refused(f"{settings.data}: {error}.", error.help) from None
     except (StorageUnavailable, ObjectError, SQLAlchemyError, OSError) as error:
+        elsewhere = settings.database_url or settings.object_store
         raise Unusable(
-            f"{settings.data} cannot be used: {str(error).splitlines()[0]}.",
-            "Name another folder with --data.",
+            f"{settings.data} cannot be used: {str(error).splitlines()[0]}."
+            if not elsewhere
+            else f"Storage cannot be used: {str(error).splitlines()[0]}.",
+            "Look at DATABASE_URL and PROFFER_OBJECT_STORE."
+            if elsewhere
+            else "Name another folder with --data.",
         ) from None
 
 

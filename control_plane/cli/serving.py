@@ -86,7 +86,7 @@ def edge_command(
     port cannot be used.
     """
     from control_plane.cli.servers import Edge, checked_address, tenant_of
-    from edge.local import EdgeSettings
+    from edge.local_settings import EdgeSettings
 
     terminal = Terminal(json, plain)
     pinned = root or data / "objects" / "keys" / "root.1.jws"

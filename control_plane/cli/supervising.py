@@ -70,6 +70,10 @@ class DemoPlan(Struct, frozen=True, kw_only=True):
         return self.data / "log"
 
 
+AT_HOME = {"PROFFER_DATABASE_URL": "", "PROFFER_OBJECT_STORE": ""}
+"""The demo keeps everything in its folder, whatever databases this machine works with."""
+
+
 class Child:
     """One process; `needed`: without it the demo ends."""
 
@@ -159,6 +163,7 @@ class Demo:
         self._spawn(
             "control plane", "serve", "--catalog", str(plan.catalog), "--data", data,
             "--port", str(plan.control_port), "--learn-every", str(plan.learn_every_s), "--plain",
+            environ=AT_HOME,
         )  # fmt: skip
         self._wait(f"{plan.control_url}/v1/channels/production/edge.jws")
         self._spawn("shop", "shop", shop_app(), str(plan.origin_port), environ=self._shop_environ())

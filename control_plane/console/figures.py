@@ -15,6 +15,7 @@ from control_plane.measurement.profit import Incremental, incremental
 from control_plane.outcomes import sides
 from control_plane.quarantine import dropped
 from control_plane.storage import tables as t
+from control_plane.storage.database import whole_sum
 from edge.decision.beacon import GLOBAL_HOLDOUT, HOLDOUT
 
 BARS = 48
@@ -119,7 +120,7 @@ def _totals(connection: Connection, tenant: str, window: Window) -> Totals:
         (kind, track): count
         for kind, track, count in connection.execute(by_kind.group_by(touch.kind, touch.track))
     }
-    money = select(func.count(), func.coalesce(func.sum(order.revenue_micros), 0))
+    money = select(func.count(), func.coalesce(whole_sum(order.revenue_micros), 0))
     orders, revenue = connection.execute(money.where(order.tenant == tenant)).one()
     decisions = select(func.count()).select_from(t.decisions).where(d.tenant == tenant, d.attested)
     return Totals(
@@ -132,7 +133,7 @@ def _totals(connection: Connection, tenant: str, window: Window) -> Totals:
         exposure_series=_touch_series(connection, tenant, "exposure", window),
         click_series=_touch_series(connection, tenant, "click", window),
         order_series=_order_series(connection, tenant, func.count(), window),
-        revenue_series=_order_series(connection, tenant, func.sum(order.revenue_micros), window),
+        revenue_series=_order_series(connection, tenant, whole_sum(order.revenue_micros), window),
     )
 
 

@@ -21,6 +21,7 @@ from control_plane.console.guard import HEADERS, check_host, read_form, token_of
 from control_plane.console.page import build_page
 from control_plane.console.texts import FILTERS
 from control_plane.errors import PROBLEMS, Refused
+from control_plane.issuing import NotOutYet
 from control_plane.publishing import PublishRefused
 from control_plane.services import Services
 from control_plane.storage.writer import StorageUnavailable
@@ -153,11 +154,12 @@ def _refusal(services: Services, error: Exception) -> tuple[Notice, int]:
     elif isinstance(error, PublishRefused):
         refused, problems = Refused("policy-refused", str(error), help=error.help), []
     else:
-        refused, problems = Refused("storage-unavailable", str(error)), []
+        name = "not-out-yet" if isinstance(error, NotOutYet) else "storage-unavailable"
+        refused, problems = Refused(name, str(error)), []
     kind = PROBLEMS[refused.name]
     notice = Notice(
         kind="refused",
-        title=f"{kind.title}. Nothing was changed.",
+        title=f"{kind.title}." + ("" if isinstance(error, NotOutYet) else " Nothing was changed."),
         detail=refused.detail,
         help=refused.help,
         problems=problems,

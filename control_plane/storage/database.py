@@ -1,96 +1,161 @@
-"""The database: SQLite in WAL mode, one file, brought up to date at start.
+"""The database, brought up to date when it is opened: SQLite, or PostgreSQL.
 
 Reads run in as many threads as they like; each sees one state.  Writes go through
-`writer.py`.  `synchronous=FULL` makes a commit durable when it returns.
+`writer.py`.  A commit that returns is durable.  How each kind of database keeps these
+promises is in `sqlite.py` and `postgres.py`.
+
+Where the database itself fails, `reading` and `writing` raise `StorageUnavailable`.
 """
 
 from __future__ import annotations
 
-import re
-import sqlite3
+import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
+from alembic.util import CommandError
+from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Table, cast, func
+from sqlalchemy.dialects import postgresql, sqlite
 
-BUSY_TIMEOUT_MS = 5000
-BEGIN = "proffer_begin"
-PRAGMAS = (
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",
-    "PRAGMA foreign_keys=ON",
-    f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}",
-)
-MEANS_STOP = re.compile("is full|is locked|disk I/O error|unable to open|readonly")
+from control_plane.storage.failures import StorageUnavailable, storage_failure
+from control_plane.storage.postgres import PostgresHome
+from control_plane.storage.sqlite import SqliteHome
+
+log = logging.getLogger(__name__)
+
+MIGRATION_PATIENCE_S = 60
+"""How long a start waits for another process that brings the schema up to date."""
+
+CLOSE_PATIENCE_S = 10
+
+
+class Home(Protocol):
+    """What differs between the kinds of database."""
+
+    engine: Engine
+
+    def for_reading(self, plain: Connection) -> Connection:
+        """The connection, set to see one state throughout a transaction."""
+        ...
+
+    def for_writing(self, plain: Connection) -> Connection: ...
+
+    def take_write_lock(self, connection: Connection, patience_s: int) -> None:
+        """Be the tenant's only writer until the transaction ends."""
+        ...
+
+    def is_in_transaction(self, connection: Connection) -> bool:
+        """Whether a transaction is open that can still be committed."""
+        ...
 
 
 class Database:
-    """Opens the file, creating and migrating it when needed."""
+    """Opens a file (SQLite) or an address (PostgreSQL), creating and migrating the schema.
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.engine = _engine(path)
-        migrate(self.engine)
+    Raises `StorageUnavailable` where it cannot be used.
+    """
+
+    def __init__(self, place: Path | str, tenant: str = "shop") -> None:
+        self._home: Home
+        if isinstance(place, Path):
+            self._home = SqliteHome(place)
+        else:
+            self._home = PostgresHome(place, tenant)
+        self.engine = self._home.engine
+        self._door = threading.Condition()
+        self._busy = 0
+        self._closed = False
+        try:
+            self.migrate()
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection that sees one state of the database throughout."""
-        with self.engine.connect() as connection, connection.begin():
-            yield connection
-
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction that holds the write lock from its start; committed at the end."""
-        with self.engine.connect() as plain:
-            connection = plain.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
+        with self._connected() as plain:
+            connection = self._home.for_reading(plain)
             with connection.begin():
                 yield connection
 
+    @contextmanager
+    def writing(self, patience_s: int = 0) -> Iterator[Connection]:
+        """A transaction that is its tenant's only writer; committed at the end.
+
+        Waits for other writers `patience_s` seconds, 0: a few.
+        """
+        with self._connected() as plain:
+            connection = self._home.for_writing(plain)
+            with connection.begin():
+                self._home.take_write_lock(connection, patience_s)
+                yield connection
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        with self._door:
+            if self._closed:
+                raise StorageUnavailable("the server is stopping")
+            self._busy += 1
+        try:
+            with _telling(), self.engine.connect() as plain:
+                yield plain
+        finally:
+            with self._door:
+                self._busy -= 1
+                self._door.notify_all()
+
+    def migrate(self) -> None:
+        """Bring the schema up to date, in one transaction that other processes wait for."""
+        config = Config()
+        config.set_main_option("script_location", "control_plane:migrations")
+        with self.writing(MIGRATION_PATIENCE_S) as connection:
+            config.attributes["connection"] = connection
+            try:
+                command.upgrade(config, "head")
+            except CommandError as error:
+                raise StorageUnavailable(
+                    f"the database was made by another version of Proffer: {error}"
+                ) from error
+
+    def is_in_transaction(self, connection: Connection) -> bool:
+        return self._home.is_in_transaction(connection)
+
     def close(self) -> None:
+        """Waits a while for what is going on, so that no connection is torn."""
+        with self._door:
+            self._closed = True
+            self._door.wait_for(lambda: not self._busy, CLOSE_PATIENCE_S)
         self.engine.dispose()
 
 
-def _engine(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False})
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, record: object) -> None:
-        connection.isolation_level = None  # sqlite3 shall begin nothing by itself
-        for pragma in PRAGMAS:
-            connection.execute(pragma).close()
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get(BEGIN, "BEGIN"))
-
-    return engine
-
-
-def migrate(engine: Engine) -> None:
-    """Bring the schema up to date, in one transaction that other processes wait for."""
-    config = Config()
-    config.set_main_option("script_location", "control_plane:migrations")
-    with engine.connect() as plain:
-        connection = plain.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
-        with connection.begin():
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Failures of the database as `StorageUnavailable`; what it said goes to the log."""
+    try:
+        yield
+    except StorageUnavailable:
+        raise
+    except Exception as error:
+        reason = storage_failure(error)
+        if not reason:
+            raise
+        log.warning("the database failed: %s", error)
+        raise StorageUnavailable(reason) from error
 
 
-def storage_failure(error: BaseException | None) -> str:
-    """What SQLite says if the database itself failed (full, locked, unwritable), else "".
+def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that can say ON CONFLICT, in the connection's own dialect."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)
 
-    Undoing a failed statement can fail as well, so what went before is looked at, too.
-    """
-    while error is not None:
-        original = error.orig if isinstance(error, OperationalError) else error
-        text = str(original)
-        if isinstance(original, sqlite3.OperationalError) and MEANS_STOP.search(text):
-            return text
-        error = error.__context__
-    return ""
+
+def whole_sum(column: ColumnElement[int]) -> ColumnElement[int]:
+    """The sum of integers, as an integer: PostgreSQL's own sum of bigints is a decimal."""
+    return cast(func.sum(column), BigInteger)

@@ -34,6 +34,11 @@ def _integer(name: str) -> Column[int]:
     return Column(name, BigInteger, nullable=False)
 
 
+def _number() -> Column[int]:
+    """A number that counts up by itself; SQLite does that for INTEGER alone."""
+    return Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+
+
 # --- publishing ---------------------------------------------------------------
 
 signings = Table(
@@ -65,7 +70,7 @@ that was signed, `signed` the file, `digest` its SHA-256.
 weights = Table(
     "weights",
     METADATA,
-    Column("id", Integer, primary_key=True),
+    _number(),
     _text("tenant"),
     _integer("learned_s"),
     Column("allocations", LargeBinary, nullable=False),
@@ -188,7 +193,7 @@ order_units = Table(
 quarantine = Table(
     "quarantine",
     METADATA,
-    Column("id", Integer, primary_key=True),
+    _number(),
     _text("tenant"),
     _text("digest"),
     _text("reason"),

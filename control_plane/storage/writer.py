@@ -1,4 +1,4 @@
-"""The one writer: many jobs, one transaction, one sync of the disk.
+"""The one writer of a process: many jobs, one transaction, one sync of the disk.
 
 A job is a function of a connection.  Jobs that wait while a commit runs go together
 into the next transaction (group commit), each in a savepoint of its own, so that a
@@ -6,7 +6,8 @@ job that raises undoes itself alone.  A job's future gets its result only after 
 commit: whoever waits for it may promise durability.
 
 If the database itself fails (full, locked, unwritable), the whole group is undone
-and every job in it gets `StorageUnavailable`: nothing was stored, try again.
+and every job in it gets `StorageUnavailable`: nothing was stored, try again.  (Where a
+server vanished during the very commit, nobody can know; so jobs bear being repeated.)
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from control_plane.storage.database import Database, storage_failure
+from control_plane.storage.database import Database
+from control_plane.storage.failures import StorageUnavailable, storage_failure
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +35,6 @@ GROUP_LIMIT = 64
 WAITING_LIMIT = 256
 """Jobs that may wait; more are turned away, since memory is not durable."""
 RETRY_AFTER_S = 2
-
-
-class StorageUnavailable(Exception):
-    """Nothing was stored; the same job may be tried again in `RETRY_AFTER_S`."""
 
 
 class Writer:
@@ -106,7 +104,7 @@ class Writer:
         outcomes: list[tuple[Any, Exception | None]] = []
         try:
             with self._database.writing() as connection:
-                outcomes = [_outcome(connection, job) for job, _ in group]
+                outcomes = [self._outcome(connection, job) for job, _ in group]
         except Exception as error:
             reason = storage_failure(error) or str(error)
             log.warning("a transaction of %d jobs failed: %s", len(group), reason)
@@ -114,18 +112,13 @@ class Writer:
         for (_, future), (result, error) in zip(group, outcomes, strict=True):
             future.set_result(result) if error is None else future.set_exception(error)
 
-
-def _outcome(connection: Connection, job: Job[Any]) -> tuple[Any, Exception | None]:
-    """The job's result or its own exception; raises when the database itself failed."""
-    try:
-        with connection.begin_nested():
-            return job(connection), None
-    except Exception as error:
-        # A full disk can end the whole transaction: then no savepoint is left to go back to.
-        if storage_failure(error) or not _in_transaction(connection):
-            raise
-        return None, error
-
-
-def _in_transaction(connection: Connection) -> bool:
-    return bool(getattr(connection.connection.dbapi_connection, "in_transaction", False))
+    def _outcome(self, connection: Connection, job: Job[Any]) -> tuple[Any, Exception | None]:
+        """The job's result or its own exception; raises when the database itself failed."""
+        try:
+            with connection.begin_nested():
+                return job(connection), None
+        except Exception as error:
+            # A full disk can end the whole transaction: then no savepoint is left to go back to.
+            if storage_failure(error) or not self._database.is_in_transaction(connection):
+                raise
+            return None, error

@@ -15,14 +15,23 @@ export class KernelError extends Error {
   code: string;
 }
 
+/** kernel-plain.min.js: the same module as plain JavaScript. */
+export interface PlainModule {
+  instantiate(): object;
+}
+
 /** Bytes, where to fetch them, or a module that the platform has compiled. */
 export type KernelSource = BufferSource | string | URL | Response | WebAssembly.Module;
 
+/**
+ * Where a page's policy forbids wasm, imports kernel-plain.min.js from beside this file instead.
+ * Bytes that are no module are refused with WebAssembly.CompileError all the same.
+ */
 export function loadKernel(source: KernelSource): Promise<Kernel>;
 
 export class Kernel {
   /** Synchronous, for modules compiled at deployment. */
-  constructor(module: WebAssembly.Module);
+  constructor(module: WebAssembly.Module | PlainModule);
   /** Validates all of the bundle, once.  Throws KernelError named BundleError. */
   open(bundle: Uint8Array): Policy;
 }

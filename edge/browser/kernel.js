@@ -30,16 +30,23 @@ const check = (code) => {
 };
 
 export const loadKernel = async (source) => {
-  if (source instanceof WebAssembly.Module) return new Kernel(source);
   if (typeof source === "string" || source instanceof URL) source = await fetch(source);
   if (source instanceof Response) source = await source.arrayBuffer();
-  return new Kernel(await WebAssembly.compile(source));
+  try {
+    return new Kernel(source.byteLength === undefined ? source : await WebAssembly.compile(source));
+  } catch (error) { // a page's policy may forbid wasm
+    if (globalThis.WebAssembly?.validate(source) === false) throw error;
+    return new Kernel(await import("./kernel-plain.min.js"));
+  }
 };
 
 export class Kernel {
   constructor(module) { this.module = module; }
 
-  open(bundle) { return new Policy(new WebAssembly.Instance(this.module).exports, bundle); }
+  open(bundle) {
+    const { module } = this;
+    return new Policy(module.instantiate?.() ?? new WebAssembly.Instance(module).exports, bundle);
+  }
 }
 
 // --- a policy ---------------------------------------------------------------

@@ -5,6 +5,7 @@ Explanations ask the same functions that decide (`candidacy`, `guardrails`,
 that is not true is answered in its own words, with what was sent and the smallest
 change that makes it true (`repair.py`).  Any other objection is answered with its
 numbers (`objections.py`), and a score with each of its terms, which add up to it.
+What would help is tried, and whatever speaks against the arm then is told too (`remedy.py`).
 """
 
 from __future__ import annotations
@@ -14,24 +15,18 @@ from msgspec import Struct
 
 from . import beacon
 from . import tables as t
+from .against import Against, against_arm, against_by, against_offer
 from .beacon import Row
 from .bundle import Bundle
-from .candidacy import arm_objection, below_none, offer_objection, score_of
+from .candidacy import score_of
 from .decide import verdict_on
-from .facts import RequestFacts
+from .facts import RequestFacts, check_readable
 from .manifest import ManifestBlock
-from .objections import (
-    Place,
-    arm_objected,
-    below_nothing,
-    not_among_best,
-    not_shown,
-    offer_objected,
-)
+from .objections import Place, not_among_best, not_shown
 from .reasons import ArmReason, Reason
-from .repair import Change, Sender, options, smallest
+from .remedy import Remedies
+from .repair import Change
 from .request import Request
-from .rule import And, Node, truth
 from .scoring import Shared, bias, shared_by_arms, terms_of, weight, worth
 from .visit import Slot, Visit, begin
 
@@ -58,9 +53,12 @@ class ArmExplained(Struct, frozen=True, kw_only=True, omit_defaults=True):
     because: str = ""
     """What speaks against it, or why another candidate is shown; in words and numbers."""
     flips: tuple[str, ...] = ()
-    """The smallest change that would remove the objection; all of it must happen."""
+    """The smallest change that would remove that, and what would speak against it then, one
+    after the other; all of it must happen."""
     changes: tuple[Change, ...] = ()
-    """Where attributes can do that: values that were tried, and make the rule true."""
+    """Where attributes can do that: values that were tried."""
+    still: str = ""
+    """What speaks against it even so; if empty and `changes` are not, it is a candidate."""
     score_micros: int | None = None
     incentive_micros: int | None = None
     tickets: int = 0
@@ -83,14 +81,17 @@ class SlotExplained(Struct, frozen=True, kw_only=True):
 
 
 def explain(bundle: Bundle, manifest: ManifestBlock, request: Request) -> list[SlotExplained]:
-    """Explain the verdict on these inputs.  Raises `RequestError` as `decide` does."""
+    """Explain the verdict on these inputs.  Raises `RequestError` as `decide` does, and
+    `BundleError` for notes that do not fit the bundle."""
+    check_readable(bundle)
     visit = begin(bundle, manifest, request)
     page, explained = visit.page(), []
     facts = RequestFacts(bundle, request, visit.situation)
-    for row in verdict_on(bundle, manifest, request):
+    for position, row in enumerate(verdict_on(bundle, manifest, request)):
         place = Place(visit, facts, Slot(row.placement, row.slot), page)
+        remedies = Remedies(manifest, place, position)
         offers = range(0 if row.ghost.reason in UNDECIDED else bundle.rows["offer"])
-        arms = [each for offer in offers for each in _explain_offer(place, offer, row)]
+        arms = [each for offer in offers for each in _explain_offer(place, remedies, offer, row)]
         explained.append(_slot(bundle, row, arms))
         visit.take(page, row.ghost.arm)
     return explained
@@ -107,80 +108,51 @@ def _slot(bundle: Bundle, row: Row, arms: list[ArmExplained]) -> SlotExplained:
     )
 
 
-def _explain_offer(place: Place, offer: int, row: Row) -> list[ArmExplained]:
-    bundle = place.visit.bundle
-    title, arms = bundle.notes.offers[offer].title, bundle.arms(offer)
-    against = _against_offer(place, offer)
-    if against is None:
-        return [_explain_arm(place, arm, title, row) for arm in arms]
-    return [msgspec.structs.replace(against, arm=bundle.arm_name(arm), title=title) for arm in arms]
+def _explain_offer(place: Place, remedies: Remedies, offer: int, row: Row) -> list[ArmExplained]:
+    against = against_offer(place, offer)
+    return [
+        _explain_arm(place, remedies, against, arm, row) for arm in place.visit.bundle.arms(offer)
+    ]
 
 
-def _against_offer(place: Place, offer: int) -> ArmExplained | None:
-    """What speaks against all of an offer's arms, for an arm yet to be named."""
-    if reason := offer_objection(place.visit, place.slot, place.page, offer):
-        told = offer_objected(place, offer, reason)
-        return ArmExplained(arm="", reason=reason.name, because=told.because, flips=told.flips)
-    note = place.visit.bundle.notes.offers[offer]
-    tiers = (
-        (note.daypart, ArmReason.OUTSIDE_WINDOW),
-        (note.eligible, ArmReason.NOT_ELIGIBLE),
-        (note.applicable, ArmReason.NOT_APPLICABLE),
-        (note.suitable, ArmReason.NOT_SUITABLE),
+def _explain_arm(
+    place: Place, remedies: Remedies, against: Against | None, arm: int, row: Row
+) -> ArmExplained:
+    """`against`: what speaks against all of the offer's arms."""
+    bundle, scored = place.visit.bundle, against is None
+    against = against or against_arm(place, arm) or _not_chosen(place, arm, row)
+    remedy = remedies.remedy(arm, against)
+    told = ArmExplained(
+        arm=bundle.arm_name(arm),
+        title=bundle.notes.offers[bundle.tables.rung_offer[arm - 1]].title,
+        reason=against.reason.name,
+        because=against.because,
+        flips=remedy.flips,
+        changes=remedy.changes,
+        still=remedy.still,
     )
-    rules = [rule for rule, _ in tiers if rule is not None]
-    for rule, reason in tiers:
-        if rule is not None and truth(rule, place.facts) is not True:
-            whole = rule if len(rules) == 1 else And(parts=tuple(rules))
-            return _against_rule(place, rule, whole, reason)
-    return None
+    return _with_score(place, told, arm, row) if scored else told
 
 
-def _against_rule(place: Place, rule: Node, whole: Node, reason: ArmReason) -> ArmExplained:
-    """`rule` is not true; `whole` is all that would have to be."""
-    sender = Sender(place.visit.bundle, place.visit.request, place.facts)
-    best = smallest(whole, sender)
-    return ArmExplained(
-        arm="",
-        reason=reason.name,
-        because=first_failure(rule, place.facts),
-        flips=tuple(repair.words for repair in best.repairs),
-        changes=best.changes,
-    )
-
-
-def _explain_arm(place: Place, arm: int, title: str, row: Row) -> ArmExplained:
+def _with_score(place: Place, told: ArmExplained, arm: int, row: Row) -> ArmExplained:
     visit = place.visit
-    value = score_of(visit, place.slot, arm)
-    reason, because, flips = _against_arm(place, arm, value, row)
-    return ArmExplained(
-        arm=visit.bundle.arm_name(arm),
-        title=title,
-        reason=reason.name,
-        because=because,
-        flips=flips,
-        score_micros=value * visit.bundle.head(t.HEAD_SCORE_UNIT),
+    return msgspec.structs.replace(
+        told,
+        score_micros=score_of(visit, place.slot, arm) * visit.bundle.head(t.HEAD_SCORE_UNIT),
         incentive_micros=visit.incentive(arm),
         tickets=dict(row.ghost.listed).get(arm, 0),
         parts=parts_of(visit, place.slot, arm),
     )
 
 
-def _against_arm(
-    place: Place, arm: int, value: int, row: Row
-) -> tuple[ArmReason, str, tuple[str, ...]]:
+def _not_chosen(place: Place, arm: int, row: Row) -> Against:
+    """Why a candidate was not among those drawn from, or not drawn; because "": it was."""
     visit, unit = place.visit, place.visit.bundle.head(t.HEAD_SCORE_UNIT)
-    if reason := arm_objection(visit, place.page, arm):
-        told = arm_objected(place, arm, reason)
-    elif below_none(visit, place.slot, value):
-        loss = visit.bundle.tables.placement_loss[place.slot.placement]
-        reason, told = ArmReason.BELOW_NONE, below_nothing(value, loss, unit)
-    elif row.ghost.draw == beacon.FRESH and arm not in dict(row.ghost.listed):
+    value = score_of(visit, place.slot, arm)
+    if row.ghost.draw == beacon.FRESH and arm not in dict(row.ghost.listed):
         least = min(score_of(visit, place.slot, each) for each, _ in row.ghost.listed if each)
-        reason, told = ArmReason.NOT_AMONG_BEST, not_among_best(value, least, unit)
-    else:
-        told = not_shown(place, row.ghost, arm, value)
-    return reason, told.because, told.flips
+        return against_by(ArmReason.NOT_AMONG_BEST, not_among_best(value, least, unit))
+    return against_by(ArmReason.CANDIDATE, not_shown(place, row.ghost, arm, value))
 
 
 # --- scores -------------------------------------------------------------------
@@ -240,17 +212,3 @@ def _term_name(bundle: Bundle, term: int, role: int) -> str:
     if tables.term_right[term] >= 0:
         names.append(bundle.text(tables.attribute_name[tables.term_right[term]]))
     return f"{('base', 'sensitivity', 'arm')[role]}: {' x '.join(names)}"
-
-
-# --- rules --------------------------------------------------------------------
-
-
-def first_failure(rule: Node, facts: RequestFacts) -> str:
-    """The first leaf that stands in the way, in the rule's words, and what was sent."""
-    found = options(rule, facts, True)
-    if not found:
-        return "The rule cannot be true."
-    repair = found[0][0]
-    name, value = repair.leaf.attribute, facts.value(repair.leaf.attribute)
-    sent = facts.state(name) if value is None else facts.written(name, value)
-    return f"{repair.words}: {name} is {sent}."

@@ -6,12 +6,28 @@ purpose: tests hold that a rule's truth here agrees with its clauses there.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 from . import tables as t
 from .bundle import Bundle
+from .errors import BundleError
 from .request import Content, Request
-from .rule import Value
+from .rule import (
+    And,
+    AnyOf,
+    Compare,
+    Conditional,
+    Constant,
+    Has,
+    In,
+    Leaf,
+    Node,
+    Not,
+    Or,
+    StartsWith,
+    Value,
+)
 from .situation import ABSENT_CELL, Situation
 
 
@@ -58,6 +74,65 @@ class RequestFacts:
         if kind == t.BOOL:
             return "true" if value else "false"
         return decimal_text(int(value), scale) if kind == t.DECIMAL else str(value)
+
+
+def leaves(node: Node) -> Iterator[Leaf]:
+    match node:
+        case Not():
+            yield from leaves(node.part)
+        case And() | Or():
+            for part in node.parts:
+                yield from leaves(part)
+        case Conditional():
+            for part in (node.test, node.then, node.otherwise):
+                yield from leaves(part)
+        case Constant():
+            return
+        case _:
+            yield node
+
+
+def check_readable(bundle: Bundle) -> None:
+    """Raise `BundleError` TEXT if a rule of the notes speaks of what the bundle does not have.
+
+    Deciding reads no notes, so opening a bundle does not look; whoever explains one does.
+    """
+    rows = {bundle.text(text): row for row, text in enumerate(bundle.tables.attribute_name)}
+    for note in bundle.notes.offers:
+        for rule in (note.eligible, note.applicable, note.suitable, note.daypart):
+            for leaf in () if rule is None else leaves(rule):
+                row = rows.get(leaf.attribute)
+                if row is None or not (_fits(leaf, bundle, row) and _is_listed(leaf, bundle, row)):
+                    text = f"a rule in the notes reads {leaf.attribute!r:.80}, or reads it wrongly"
+                    raise BundleError("TEXT", text)
+
+
+def _fits(leaf: Leaf, bundle: Bundle, row: int) -> bool:
+    """Whether the leaf's constants are of the attribute's kind."""
+    kind = bundle.tables.attribute_type[row]
+    match leaf:
+        case Has():
+            return True
+        case AnyOf():
+            return kind == t.SET
+        case StartsWith():
+            return kind == t.STRING
+    wanted = str if kind == t.STRING else int
+    return kind != t.SET and all(isinstance(each, wanted) for each in _constants(leaf))
+
+
+def _is_listed(leaf: Leaf, bundle: Bundle, row: int) -> bool:
+    """Whether an enumeration has the leaf's constants."""
+    if not bundle.tables.attribute_flags[row] & t.ENUMERATED:
+        return True
+    words = bundle.words[row]
+    return all(str(each).encode() in words for each in _constants(leaf))
+
+
+def _constants(leaf: Leaf) -> tuple[object, ...]:
+    if isinstance(leaf, Compare):
+        return (leaf.value,)
+    return leaf.values if isinstance(leaf, In | AnyOf) else ()
 
 
 def as_value(content: Content) -> Value:

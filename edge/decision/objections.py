@@ -18,6 +18,7 @@ from .facts import RequestFacts, decimal_text
 from .guardrails import ceiling_of, floor_of
 from .hashing import T
 from .reasons import ArmReason
+from .repair import Change
 from .state import window_index
 from .visit import Slot, Visit
 
@@ -26,10 +27,12 @@ LAST_S = 253_402_300_799
 
 
 class Objection(Struct, frozen=True):
-    """Why an arm is out, and the smallest change that would let it in, if there is one."""
+    """Why an arm is out, and the smallest change that would remove this, if there is one;
+    `changes`: what to send for that."""
 
     because: str
     flips: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
 
 
 class Place(Struct, frozen=True):
@@ -155,7 +158,20 @@ def _under_floor(place: Place, arm: int, incentive: int) -> Objection:
         f"{micros(taken)} for what is taken leaves {micros(left)}; "
         f"at least {micros(floor)} must be left."
     )
-    return Objection(because, (f"the margin must be {micros(floor - left)} more",))
+    flip = f"the margin must be {micros(floor - left)} more"
+    return Objection(because, (flip,), _more_margin(place, floor - left))
+
+
+def _more_margin(place: Place, lacking: int) -> tuple[Change, ...]:
+    """What to send for the margin, where it is sent and may be so much."""
+    bundle, tables = place.visit.bundle, place.visit.bundle.tables
+    row = tables.head[t.HEAD_MARGIN]
+    if row < 0 or tables.attribute_op[row] != t.NO_OP:
+        return ()
+    now, step = place.visit.situation.number(row), 10 ** (6 - tables.attribute_scale[row])
+    if now is None or (more := now - -lacking // step) > tables.attribute_high[row]:
+        return ()
+    return (Change(name_of(bundle, row), decimal_text(more, tables.attribute_scale[row])),)
 
 
 def _unknown(place: Place, arm: int) -> Objection:
@@ -177,8 +193,10 @@ def _unknown(place: Place, arm: int) -> Objection:
     flips = [f"{name} must be known" for name in lacking]
     for taken in place.page.arms if not lacking else ():
         if place.visit.incentive(taken) is None:
-            states.append(f"nobody knows what {bundle.arm_name(taken)} on this page costs")
-            flips.append(f"{bundle.arm_name(taken)} must not be on the page")
+            known = taken <= bundle.rows["rung"]
+            name = bundle.arm_name(taken) if known else "what an earlier call took"
+            states.append(f"nobody knows the cost of {name}")
+            flips.append(f"{name} must not be on the page")
     if not states and table >= 0:
         name = name_of(bundle, tables.cost_attribute[table])
         states, flips = [f"there is no cost for this {name}"], [f"{name} must have a cost"]

@@ -20,7 +20,7 @@ from msgspec import Struct, structs
 
 from . import tables as t
 from .bundle import Bundle
-from .facts import RequestFacts, as_value, decimal_text
+from .facts import RequestFacts, as_value, decimal_text, leaves
 from .request import CONTEXTUAL, INVALID, Held, Request
 from .request_json import Json, hold
 from .rule import (
@@ -122,22 +122,6 @@ def _size(option: Option) -> tuple[int, int]:
     return len({repair.leaf.attribute for repair in option}), len(option)
 
 
-def leaves(node: Node) -> Iterator[Leaf]:
-    match node:
-        case Not():
-            yield from leaves(node.part)
-        case And() | Or():
-            for part in node.parts:
-                yield from leaves(part)
-        case Conditional():
-            for part in (node.test, node.then, node.otherwise):
-                yield from leaves(part)
-        case Constant():
-            return
-        case _:
-            yield node
-
-
 # --- values ---------------------------------------------------------------------
 
 
@@ -184,10 +168,8 @@ class Sender(Struct):
 
     def _sent(self, changes: dict[str, Held | None]) -> RequestFacts:
         """A whole request, so that what is derived is derived anew."""
-        kept = {each.attribute: each for each in self.request.attributes}
         rows = {self.facts.rows[name]: held for name, held in changes.items()}
-        held = [each for _, each in sorted((kept | rows).items()) if each is not None]
-        request = structs.replace(self.request, attributes=tuple(held))
+        request = _with(self.request, rows)
         facts = RequestFacts(self.bundle, request, situate(self.bundle, request))
         facts.rows = self.facts.rows
         return facts
@@ -218,6 +200,24 @@ class Sender(Struct):
             return bool(value)
         scale = tables.attribute_scale[row]
         return decimal_text(value, scale) if tables.attribute_type[row] == t.DECIMAL else value
+
+
+def sending(bundle: Bundle, request: Request, changes: Iterable[Change]) -> Request:
+    """The request with these changes."""
+    rows = bundle.attribute_rows
+    held = {
+        rows[each.attribute]: None
+        if each.to is None
+        else hold(bundle, rows[each.attribute], each.to)
+        for each in changes
+    }
+    return _with(request, held)
+
+
+def _with(request: Request, rows: dict[int, Held | None]) -> Request:
+    kept = {each.attribute: each for each in request.attributes}
+    held = [each for _, each in sorted((kept | rows).items()) if each is not None]
+    return structs.replace(request, attributes=tuple(held))
 
 
 def smallest(rule: Node, sender: Sender) -> Smallest:

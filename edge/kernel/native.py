@@ -1,16 +1,22 @@
 """The kernel as a shared library of this machine, called from CPython.
 
-    kernel = Native(library)
+    kernel = built() or Native(library)
     opened = kernel.open(bundle bytes)              # raises BundleError
     opened.decide(manifest block, encoded request)  # verdict bytes, or RequestError
 
 The same bytes as `edge.decision.decide.decide`, many times faster.  One `Opened` belongs to
 one thread at a time.
+
+`python -m edge.kernel.build native` builds the library, beside Python's own compiled files.
+It is named by the SHA-256 of its source, so one of another version is never used.
 """
 
 from __future__ import annotations
 
 import ctypes
+import sys
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 from edge.decision.errors import BundleError, RequestError
@@ -19,6 +25,27 @@ SLACK = 8
 REQUEST_CODES = -17
 VERDICT_BYTES = 16 + 1024 * (64 + 2 * 32 * 8)
 """`PROFFER_VERDICT_BYTES`."""
+
+
+HERE = Path(__file__).parent
+
+
+def sources() -> list[Path]:
+    """Files that the kernel is compiled from."""
+    return [HERE / "kernel.c", *sorted(HERE.glob("*.h"))]
+
+
+def library_path() -> Path:
+    """Where the library of this source and this platform is, if it is built."""
+    digest = sha256(b"".join(path.read_bytes() for path in sources())).hexdigest()
+    return HERE / "__pycache__" / f"kernel-{sys.platform}-{digest[:16]}.so"
+
+
+@cache
+def built() -> Native | None:
+    """The library, or None where it is not built."""
+    path = library_path()
+    return Native(path) if path.is_file() else None
 
 
 class KernelError(RuntimeError):

@@ -1,4 +1,4 @@
-"""A control plane per test: a real SQLite file, real objects, HTTP without a socket."""
+"""A control plane per test: a real database, real objects, HTTP without a socket."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from control_plane.app import create_app
 from control_plane.services import Services
 from control_plane.settings import Settings
+from tests.control_plane.homes import POSTGRES, SQLITE, StorageHome
 from tests.control_plane.shop import Edge, write_catalog
 
 
@@ -20,11 +21,25 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    homes = getattr(metafunc.module, "HOMES", ())
+    if homes and "home" in metafunc.fixturenames:
+        metafunc.parametrize("home", homes, indirect=True)
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def home(request: pytest.FixtureRequest) -> StorageHome:
+    """SQLite, unless the test's module has other `HOMES`."""
+    if getattr(request, "param", SQLITE) == POSTGRES:
+        return StorageHome(request.getfixturevalue("postgres_url"))
+    return StorageHome("")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, home: StorageHome) -> Settings:
     """Of the tiny shop; its catalog is published at start."""
     catalog = write_catalog(tmp_path / "catalog")
-    return Settings(data=tmp_path / "var", tenant="tinyshop", catalog=catalog)
+    return home.settings(tmp_path / "var", tenant="tinyshop", catalog=catalog)
 
 
 @pytest.fixture

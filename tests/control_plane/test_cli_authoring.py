@@ -7,7 +7,9 @@ import re
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
+from edge.decision.bundle import open_bundle, write_bundle
 from policy_compiler.schema import export
 from tests.support.cli import assert_clear, proffer, tree
 from tests.support.parts import ROOT
@@ -167,3 +169,39 @@ def test_explain_lists_costs_limits_texts_and_bytes(catalog: Path) -> None:
     only = proffer("explain", catalog, "--offer", "welcome", "--json")
     assert [offer["id"] for offer in only.document["offers"]] == ["welcome"]
     assert json.loads(only.out)["placements"][0]["policy"].startswith("the best, but 10 %")
+
+
+def test_repeated_warnings_are_counted_for_people_and_told_to_programs(catalog: Path) -> None:
+    row = (
+        "  - {{id: x{}, title: T, kind: fixed, placements: [cart_banner],"
+        " rungs: [{{id: a, amount: 1}}]}}"
+    )
+    rows = "\n".join(row.format(number) for number in range(25))
+    (catalog / "more.yaml").write_text(f"offers:\n{rows}\n")
+    said = proffer("lint", str(catalog))
+    assert said.out.count("warning[P306]") == 21
+    assert "warning[P306]: No creative: 5 more like these (--json tells all)" in said.out
+    counted = proffer("lint", catalog, "--json").document["diagnostics"]
+    assert sum(each["code"] == "P306" for each in counted) == 25
+
+
+def test_compile_makes_no_folders(catalog: Path, tmp_path: Path) -> None:
+    target = tmp_path / "not" / "there" / "policy.bundle"
+    said = proffer("compile", str(catalog), "-o", str(target))
+    assert said.code == 3 and "there is no folder" in said.err
+    assert not target.parent.parent.exists()
+
+
+def test_a_damaged_bundle_is_refused_by_explain_and_diff_and_no_traceback(
+    catalog: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "policy.bundle"
+    assert proffer("compile", str(catalog), "-o", str(target)).code == 0
+    before = open_bundle(target.read_bytes())
+    notes = bytes(before.tables.notes).replace(b"customer.is_new", b"customer.is_mew")
+    target.write_bytes(write_bundle(structs.replace(before.tables, notes=notes)))
+    request = catalog / "request.json"
+    for command in (("explain", str(target), str(request)), ("diff", str(catalog), str(target))):
+        said = proffer(*command)
+        assert said.code == 1 and "customer.is_mew" in said.err
+        assert "Traceback" not in said.err

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from sqlalchemy import Engine, select
-from sqlalchemy.event import listen
+from sqlalchemy import select
 
 from control_plane.admission import Arrival, Fact, Reason, Rejected, _micros
 from control_plane.collecting import split
@@ -25,9 +24,11 @@ from edge.decision.events import (
     EVENT_LIMIT_BYTES,
 )
 from tests.control_plane.conftest import Running
+from tests.control_plane.homes import BOTH
 from tests.control_plane.shop import Slot, event, order_event, send
 
 pytestmark = pytest.mark.anyio
+HOMES = BOTH
 NOW_S = int(time.time())
 
 
@@ -310,38 +311,6 @@ async def test_another_content_type_is_refused(plane: Running, kind: str):
 
 async def test_an_empty_batch_is_accepted(plane: Running):
     assert await sent(plane) == {"accepted": 0, "duplicates": 0, "quarantined": 0}
-
-
-async def test_a_full_disk_is_told_with_retry_after_and_the_same_batch_counts_later(
-    plane: Running,
-):
-    limit = PageLimit(plane.services.database.engine)
-    events = [event("shop.proffer.exposure", f"e{n}" + "x" * 200, SHOWN) for n in range(900)]
-    limit.set(1)
-    answer = await send(plane.client, events)
-    assert answer.status_code == 503
-    assert int(answer.headers["Retry-After"]) > 0
-    assert answer.json()["type"] == "/problems/storage-unavailable"
-    assert "full" in answer.json()["detail"]
-    assert rows(plane, t.events) == []
-    limit.set(1 << 30)
-    assert (await sent(plane, *events))["accepted"] == 900
-
-
-class PageLimit:
-    """A disk that is full after so many pages; below what there is, it is full at once."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._pages = 0
-        listen(engine, "connect", self._prepare)
-
-    def set(self, pages: int) -> None:
-        self._pages = pages
-        self._engine.dispose()
-
-    def _prepare(self, connection: Any, record: object) -> None:
-        connection.execute(f"PRAGMA max_page_count={self._pages}").close()
 
 
 async def test_a_server_that_stops_takes_nothing_more(plane: Running):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import sys
 import threading
 import time
@@ -13,8 +12,11 @@ from pathlib import Path
 
 import httpx
 import msgspec
+from sqlalchemy import select, text
 
+from control_plane.storage import tables as t
 from edge.decision.events import BATCH_TYPE
+from tests.control_plane.homes import BOTH, StorageHome
 from tests.control_plane.shop import event, write_catalog
 from tests.support.processes import Server, serving
 
@@ -26,12 +28,17 @@ SENDERS = 4
 BATCH_EVENTS = 5
 
 
-def environment(folder: Path) -> dict[str, str]:
+HOMES = BOTH
+SQLITE_HOME = StorageHome("")
+
+
+def environment(folder: Path, home: StorageHome = SQLITE_HOME) -> dict[str, str]:
     catalog = write_catalog(folder / "catalog")
     return {
         "PROFFER_DATA": str(folder / "var"),
         "PROFFER_TENANT": "tinyshop",
         "PROFFER_CATALOG": str(catalog),
+        "DATABASE_URL": home.url,
     }
 
 
@@ -63,16 +70,20 @@ class Sender(threading.Thread):
                 self.acknowledged += 1
 
 
-def stored(folder: Path) -> set[str]:
-    database = sqlite3.connect(folder / "var" / "proffer.db")
-    names = {name for (name,) in database.execute("SELECT id FROM events")}
-    assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+def stored(folder: Path, home: StorageHome) -> set[str]:
+    database = home.database(folder / "var")
+    with database.reading() as connection:
+        names = set(connection.scalars(select(t.events.c.id)))
+        if not home.url:
+            assert connection.scalar(text("PRAGMA integrity_check")) == "ok"
     database.close()
     return names
 
 
-def test_a_killed_server_keeps_every_acknowledged_batch_and_no_half_of_any(tmp_path: Path):
-    env = environment(tmp_path)
+def test_a_killed_server_keeps_every_acknowledged_batch_and_no_half_of_any(
+    tmp_path: Path, home: StorageHome
+):
+    env = environment(tmp_path, home)
     with serving(COMMAND, path="/healthz", env=env) as server:
         first = httpx.get(f"{server.url}/healthz").json()["sequence"]
         senders = [Sender(server, number) for number in range(SENDERS)]
@@ -84,7 +95,7 @@ def test_a_killed_server_keeps_every_acknowledged_batch_and_no_half_of_any(tmp_p
         for sender in senders:
             sender.join(30)
         server.process.wait(10)
-    names = stored(tmp_path)
+    names = stored(tmp_path, home)
     for sender in senders:
         for number in range(sender.acknowledged):
             assert f"{sender.number}-{number}-0" in names

@@ -13,9 +13,11 @@ from control_plane.outcomes import LearningRow, Sides, learning_rows, sides
 from control_plane.redemption import Reserve
 from control_plane.services import Services
 from edge.decision.beacon import GLOBAL_HOLDOUT, HOLDOUT, KEPT
+from tests.control_plane.homes import BOTH
 from tests.control_plane.shop import Decided, Edge, order_event
 
 pytestmark = pytest.mark.anyio
+HOMES = BOTH
 NOW_S = 1_790_000_000
 DAY_S = 86400
 WINDOW_S = 7 * DAY_S

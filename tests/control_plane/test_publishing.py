@@ -2,86 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from control_plane.policies import Policies
-from control_plane.publishing import Publisher, PublishRefused
-from control_plane.settings import Settings
-from control_plane.signing import Signing, Signings
-from control_plane.storage.database import Database
-from control_plane.storage.objects import DirectoryStore
-from control_plane.storage.writer import StorageUnavailable, Writer
-from edge.decision.claims import Manifest
+from control_plane.publishing import PublishRefused
+from control_plane.storage.writer import StorageUnavailable
 from edge.decision.tables import BROWSER_PROJECTION
-from edge.decision.trust import accept_bundle, accept_manifest, pin_root, trust
-from edge.local_crypto import verify_ed25519
 from policy_compiler.keys import DevelopmentKeys
 from policy_compiler.sign import read_release
+from tests.control_plane.homes import BOTH, StorageHome
+from tests.control_plane.press import CHANNEL, HOUR_S, ONE, TWO, Press
 from tests.support.bundles import tiny_bundle
 
-CHANNEL = "channels/production/edge.jws"
-HOUR_S = 3600
-ONE, TWO = tiny_bundle(salt="1"), tiny_bundle(salt="2")
-
-
-class Press:
-    """A publisher with a clock that tests turn."""
-
-    def __init__(self, folder: Path) -> None:
-        self.now_s = 1_790_000_000
-        self.settings = Settings(data=folder)
-        self.database = Database(self.settings.database)
-        self.writer = Writer(self.database)
-        self.store = DirectoryStore(self.settings.objects)
-        self.keys = DevelopmentKeys.load_or_create(self.settings.keys)
-        self.publisher = self.another()
-        self.publisher.start()
-
-    def another(self, **changes: object) -> Publisher:
-        """As after a restart."""
-        settings = msgspec.structs.replace(self.settings, **changes)
-        signings = Signings(settings, self.keys, self.database, self.writer, lambda: self.now_s)
-        return Publisher(settings, self.keys, signings, self.store, Policies(self.store))
-
-    def publish(self, data: bytes = ONE) -> Signing:
-        return self.publisher.publish(data, actor="test")
-
-    def file(self) -> bytes:
-        data = self.store.get(CHANNEL)
-        assert data is not None
-        return data
-
-    def manifest(self) -> Manifest:
-        """The channel's file as an edge believes it."""
-        return asyncio.run(self._accept())
-
-    async def _accept(self) -> Manifest:
-        first = self.store.get("keys/root.1.jws")
-        assert first is not None
-        root = await pin_root(first, verify_ed25519, "shop")
-        manifest = await accept_manifest(
-            root, None, self.file(), verify_ed25519, self.now_s, "shop", "production", "edge"
-        )
-        (release,) = manifest.releases
-        raw = self.store.get(f"bundles/{release.bundle}")
-        assert raw is not None
-        trust(root, manifest, [accept_bundle(manifest, release, raw)])
-        return manifest
-
-    def close(self) -> None:
-        self.writer.close()
-        self.database.close()
+HOMES = BOTH
 
 
 @pytest.fixture
-def press(tmp_path: Path) -> Iterator[Press]:
-    press = Press(tmp_path)
+def press(tmp_path: Path, home: StorageHome) -> Iterator[Press]:
+    press = Press(home.settings(tmp_path))
     yield press
     press.close()
 
@@ -199,7 +140,7 @@ def test_the_file_that_a_crash_did_not_write_is_written_at_the_next_start(press:
     press.publish(ONE)
     old = press.file()
     newest = press.publish(TWO)
-    (press.store.folder / CHANNEL).write_bytes(old)
+    (press.settings.objects / CHANNEL).write_bytes(old)
     press.another().start()
     assert press.file() == newest.signed
 
@@ -221,7 +162,7 @@ def test_keys_or_tenant_that_do_not_fit_the_data_folder_are_refused(press: Press
 
 def test_a_store_that_cannot_be_written_changes_nothing(press: Press):
     first = press.publish(ONE)
-    folder = press.store.folder / "bundles"
+    folder = press.settings.objects / "bundles"
     folder.rename(folder.with_name("gone"))
     folder.write_text("in the way")
     with pytest.raises(StorageUnavailable):

@@ -20,9 +20,11 @@ from control_plane.redemption import Redemptions, Reserve
 from control_plane.services import Services
 from control_plane.storage import tables as t
 from tests.control_plane.conftest import Running
+from tests.control_plane.homes import BOTH
 from tests.control_plane.shop import CATALOG, Edge, write_catalog
 
 pytestmark = pytest.mark.anyio
+HOMES = BOTH
 NOW_S = int(time.time())
 LAMPS = {"cart.categories": ["lamps"]}
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from control_plane.settings import Settings, SettingsError, read_settings
+from control_plane.storage.failures import MissingExtra
+from control_plane.storage.opening import open_database, open_store
 
 
 def test_without_variables_the_defaults_hold():
@@ -48,9 +51,44 @@ def test_overrides_win_and_other_variables_are_left_alone():
         ("PROFFER_TENANT", ""),
         ("PROFFER_CHANNEL", "Not a channel"),
         ("PROFFER_CONSOLE_HOSTS", ","),
+        ("PROFFER_OBJECT_STORE", "my-bucket"),
+        ("PROFFER_OBJECT_STORE", "s3://UPPER/v1"),
+        ("PROFFER_OBJECT_STORE", "s3://bucket/a b"),
     ],
 )
 def test_a_wrong_value_is_told_with_its_variable(variable: str, text: str):
     with pytest.raises(SettingsError) as caught:
         read_settings({variable: text})
     assert str(caught.value).startswith(f"{variable}={text!r}: ")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://u:secret@h/d", "postgres://h/d?sslmode=require", "postgresql+psycopg:///d"],
+)
+def test_the_databases_address_may_stand_where_hosts_put_it(url: str):
+    assert read_settings({"DATABASE_URL": url}).database_url == url
+    own = "postgresql://own/d"
+    both = {"DATABASE_URL": url, "PROFFER_DATABASE_URL": own}
+    assert read_settings(both).database_url == own
+    assert read_settings({"DATABASE_URL": url, "PROFFER_DATABASE_URL": ""}).database_url == ""
+
+
+@pytest.mark.parametrize("text", ["mysql://u:secret@h/d", "secret", "postgresql://u:sec ret@h"])
+def test_a_password_is_never_told(text: str):
+    for variable in ("DATABASE_URL", "PROFFER_DATABASE_URL"):
+        with pytest.raises(
+            SettingsError, match=f"^{variable}=.hidden.: expected postgresql://"
+        ) as e:
+            read_settings({variable: text})
+        assert "sec" not in str(e.value)
+    assert "secret" not in repr(Settings(database_url="postgresql://u:secret@h/d"))
+
+
+def test_without_the_extras_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    for module in ("psycopg", "boto3", "boto3.session"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtra, match=r"pip install 'proffer\[postgres\]'"):
+        open_database(Settings(database_url="postgresql://h/d"))
+    with pytest.raises(MissingExtra, match=r"pip install 'proffer\[s3\]'"):
+        open_store(Settings(object_store="s3://bucket"))

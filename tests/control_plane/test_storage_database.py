@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,13 +17,17 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, select, text
 
-from control_plane.storage.database import Database, migrate
+from control_plane.storage.database import Database
 from control_plane.storage.tables import METADATA, events, leases, quarantine
+from tests.control_plane.homes import BOTH, StorageHome
+from tests.support.postgres import Cluster
+
+HOMES = BOTH
 
 
 @pytest.fixture
-def database(tmp_path: Path):
-    database = Database(tmp_path / "var" / "proffer.db")
+def database(tmp_path: Path, home: StorageHome) -> Iterator[Database]:
+    database = home.database(tmp_path / "var")
     yield database
     database.close()
 
@@ -34,7 +43,7 @@ def test_migrating_again_changes_nothing_and_keeps_the_rows(database: Database):
         connection.execute(
             leases.insert(), {"tenant": "t", "name": "n", "holder": "h", "until_s": 1}
         )
-    migrate(database.engine)
+    database.migrate()
     with database.reading() as connection:
         assert connection.scalar(select(leases.c.holder)) == "h"
 
@@ -67,7 +76,8 @@ def test_the_data_of_an_older_version_moves_along(tmp_path: Path):
     database.close()
 
 
-def test_every_connection_is_durable_and_strict(database: Database):
+def test_every_connection_to_sqlite_is_durable_and_strict(tmp_path: Path):
+    database = Database(tmp_path / "proffer.db")
     with database.reading() as connection:
 
         def pragma(name: str) -> object:
@@ -76,13 +86,43 @@ def test_every_connection_is_durable_and_strict(database: Database):
         assert pragma("journal_mode") == "wal"
         assert pragma("synchronous") == 2  # FULL: a commit that returns is on the disk
         assert pragma("foreign_keys") == 1
+    database.close()
 
 
-def test_a_write_holds_the_lock_from_its_start(database: Database, tmp_path: Path):
-    other = sqlite3.connect(tmp_path / "var" / "proffer.db", timeout=0)
-    with database.writing(), pytest.raises(sqlite3.OperationalError, match="locked"):
-        other.execute("BEGIN IMMEDIATE")
+def test_a_write_holds_the_lock_from_its_start(database: Database, home: StorageHome, tmp_path):
+    other, order = home.database(tmp_path / "var"), []
+
+    def write(name: str, wait: bool = False) -> None:
+        with (database if wait else other).writing():
+            order.append(name)
+            started.set()
+            if wait:
+                time.sleep(0.3)
+            order.append(name)
+
+    started = threading.Event()
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(write, "first", True)
+        assert started.wait(10)
+        threads.submit(write, "second").result(20)
+        first.result(20)
+    assert order == ["first", "first", "second", "second"]
     other.close()
+
+
+def test_many_starts_at_once_bring_the_schema_up_to_date_once(
+    home: StorageHome, postgres: Cluster, tmp_path: Path
+):
+    """On a database that nobody opened before."""
+    with ExitStack() as stack:
+        if home.url:
+            home = StorageHome(stack.enter_context(postgres.database("template1")))
+        with ThreadPoolExecutor(4) as threads:
+            opened = list(threads.map(lambda n: home.database(tmp_path / "var"), range(4)))
+        for database in opened:
+            with database.reading() as connection:
+                assert connection.execute(select(leases)).all() == []
+            database.close()
 
 
 def test_a_reader_sees_one_state_while_others_write(database: Database):

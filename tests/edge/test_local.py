@@ -21,15 +21,9 @@ from starlette.routing import Route
 
 from edge.decision.host import HostError, NotFound
 from edge.home import Refused
-from edge.local import (
-    BUNDLES_KEPT,
-    EdgeSettings,
-    LocalHome,
-    SettingsError,
-    app_from_environment,
-    create_local_app,
-    read_settings,
-)
+from edge.local import app_from_environment, create_local_app
+from edge.local_home import BUNDLES_KEPT, LocalHome
+from edge.local_settings import EdgeSettings, SettingsError, read_settings
 from policy_compiler.keys import KEYS_FILE, DevelopmentKeys
 from policy_compiler.sign import development_root
 from tests.support import edges
@@ -273,9 +267,16 @@ def test_an_origin_that_is_no_server_is_a_setting_that_cannot_work(folder: Path,
 
 # --- the whole ----------------------------------------------------------------
 
+WAYS = pytest.mark.parametrize(
+    "module",
+    [["edge.local"], ["uvicorn", "--factory", "edge.local:app_from_environment"]],
+    ids=["edge.local", "uvicorn"],
+)
 
+
+@WAYS
 def test_an_edge_is_a_process_that_sends_its_log_before_it_ends(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch, module: list[str]
 ) -> None:
     keys = DevelopmentKeys.load_or_create(folder / "keys")
     monkeypatch.setattr(edges, "keys", lambda: keys)
@@ -286,27 +287,32 @@ def test_an_edge_is_a_process_that_sends_its_log_before_it_ends(
         settings = settings_of(folder, control_url=control_url, origin_url=origin_url)
         file = folder / "edge.json"
         file.write_bytes(msgspec.json.encode(settings, enc_hook=str))
-        command = [sys.executable, "-m", "uvicorn", "--factory", "edge.local:app_from_environment"]
-        options = ["--port", "{port}", "--lifespan", "on"]
         environment = {"PROFFER_EDGE": str(file)}
-        with serving([*command, *options], path="/_proffer/healthz", env=environment) as edge:
+        command = [sys.executable, "-m", *module, "--port", "{port}"]
+        with serving(command, path="/_proffer/healthz", env=environment) as edge:
             until(lambda: httpx.get(f"{edge.url}/_proffer/healthz").json()["status"] == "ok")
             assert "proffer-offer" in httpx.get(edge.url).text
         assert edge.status == 0, edge.output()
     assert len(control.records()) == 1
 
 
-def test_an_edge_that_pins_another_shops_root_does_not_start(folder: Path) -> None:
+@WAYS
+def test_an_edge_that_pins_another_shops_root_does_not_start(
+    folder: Path, module: list[str]
+) -> None:
     keys = DevelopmentKeys.load_or_create(folder / "keys")
     (folder / "root.1.jws").write_bytes(development_root(keys, "bucket", int(time.time())))
     file = folder / "edge.json"
     file.write_bytes(msgspec.json.encode(settings_of(folder), enc_hook=str))
-    command = [sys.executable, "-m", "uvicorn", "--factory", "edge.local:app_from_environment"]
-    done = asyncio.run(
-        _run([*command, "--port", "0", "--lifespan", "on"], {"PROFFER_EDGE": str(file)})
-    )
+    command = [sys.executable, "-m", *module, "--port", "0"]
+    done = asyncio.run(_run(command, {"PROFFER_EDGE": str(file)}))
     assert done[0] != 0
     assert "TENANT" in done[1]
+
+
+def test_without_settings_it_says_where_they_should_be() -> None:
+    done = asyncio.run(_run([sys.executable, "-m", "edge.local"], {"PROFFER_EDGE": "nowhere.json"}))
+    assert done[0] == 1 and "PROFFER_EDGE='nowhere.json'" in done[1]
 
 
 async def _run(command: list[str], environment: dict[str, str]) -> tuple[int | None, str]:

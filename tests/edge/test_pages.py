@@ -78,6 +78,23 @@ def test_a_byte_at_a_time_is_enough(html: bytes, limit_bytes: int) -> None:
     assert rewrite_chunks(single, limit_bytes=limit_bytes) == rewrite(html, limit_bytes=limit_bytes)
 
 
+WHOLE = (
+    "<!doctype html><title>a < b</title><!-- <proffer-slot> --><p title='<proffer-slot>'>ü"
+    "<proffer-slot placement='a' class=\"x\">one<br></proffer-slot>"
+    "<PROFFER-SLOT\nplacement=keep>own</PROFFER-SLOT ><script>'<proffer-slot>'</script>"
+    "<proffer-slot placement=b><proffer-slot placement=c>in it</proffer-slot></proffer-slot>"
+).encode()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 8])
+def test_a_page_with_several_slots_may_be_cut_at_every_byte(size: int) -> None:
+    """In two pieces, and with a small piece in between that holds any part of any tag."""
+    whole = rewrite(WHOLE)
+    assert whole.count(b"data-filled") == 2 and whole.count(b"data-kept") == 1
+    for place in range(len(WHOLE)):
+        assert rewrite_chunks(cut(WHOLE, [place, place + size])) == whole, place
+
+
 @given(st.one_of(st.binary(), documents), st.lists(st.integers(0, 400)))
 def test_a_document_without_slots_comes_through_as_it_is(html: bytes, places: list[int]) -> None:
     html = html.lower().replace(b"proffer-slot", b"proffer-shop")

@@ -198,6 +198,23 @@ def test_a_page_that_breaks_off_breaks_off_for_the_browser_too(tmp_path: Path) -
         assert w.health()["status"] == "ok"
 
 
+def test_a_page_that_stops_in_the_middle_breaks_off_too(tmp_path: Path) -> None:
+    async def stuck() -> AsyncIterator[bytes]:
+        yield HERO.encode()
+        await asyncio.sleep(PATIENCE_S)
+
+    with world(tmp_path, origin_timeout_s=0.3) as w:
+        w.shop.pages["/"] = lambda request: StreamingResponse(stuck(), media_type="text/html")
+        begin_s = time.monotonic()
+        with w.visitor().client.stream("GET", "/", headers={"accept": "text/html"}) as answer:
+            pieces = answer.iter_raw()
+            heard = next(pieces)
+            with pytest.raises(httpx.RemoteProtocolError):
+                heard += b"".join(pieces)
+        assert b"proffer-offer" in heard
+        assert time.monotonic() - begin_s < PATIENCE_S / 2
+
+
 def test_an_endless_answer_ends_when_the_browser_goes(w: World) -> None:
     ended: list[bool] = []
 

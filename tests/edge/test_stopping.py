@@ -23,7 +23,8 @@ from tests.support.processes import Server, serving
 PROGRAM = """
 import sys
 from pathlib import Path
-from edge.local import EdgeSettings, serve
+from edge.local import serve
+from edge.local_settings import EdgeSettings
 folder, origin, port = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 serve(EdgeSettings(tenant="pocket", control_url="http://127.0.0.1:9", origin_url=origin,
     root=folder / "root.1.jws", secrets=folder / "keys" / sys.argv[4], data=folder / "edge"),

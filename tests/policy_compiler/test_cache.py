@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from hashlib import sha256
@@ -236,3 +237,20 @@ def test_the_cache_stands_where_the_user_s_caches_stand(monkeypatch):
     assert cache_folder() == Path("/somewhere/proffer")
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     assert cache_folder() == Path.home() / ".cache" / "proffer"
+
+
+def test_only_a_plain_file_of_bounded_size_is_read(catalog: Path, tmp_path: Path, monkeypatch):
+    folder = tmp_path / "cache"
+    wanted = said(catalog, Cache(folder, catalog))
+    (file,) = folder.glob("*.compiled")
+    for spoil in (lambda: file.symlink_to("/dev/zero"), lambda: os.mkfifo(file), file.mkdir):
+        file.unlink()
+        spoil()
+        assert said(catalog, Cache(folder, catalog)) == wanted
+        if file.is_dir():
+            file.rmdir()
+            file.touch()
+    said(catalog, Cache(folder, catalog))
+    monkeypatch.setattr(caches, "SIZE_MAX_BYTES", file.stat().st_size - 1)
+    again = Cache(folder, catalog)
+    assert said(catalog, again) == wanted and not again.hits

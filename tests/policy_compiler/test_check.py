@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from policy_compiler import items
 from policy_compiler.check import check_catalog
 from policy_compiler.rules import check_rules
 from policy_compiler.source import read_catalog
@@ -109,8 +110,21 @@ def test_there_are_at_most_10_000_offers(tmp_path: Path) -> None:
     offer = ["a"] * 10_001
     offers = "offers: [" + ", ".join(f"{{id: {name}{i}}}" for i, name in enumerate(offer)) + "]"
     source = read_catalog(write_catalog(tmp_path / "catalog", offers=offers))
-    found = check_catalog(source, check_rules(source))
-    assert told(found) == [("P313", "offers[10000]")]
+    assert told(source.diagnostics) == [("P313", "offers[10000]")]
+    assert check_catalog(source, check_rules(source)) == []
+
+
+def test_too_many_offers_are_refused_before_any_is_read(tmp_path: Path, monkeypatch) -> None:
+    row = "  - id: a{}\n    broken: true\n"
+    offers = "offers:\n" + "".join(row.format(i) for i in range(10_001))
+
+    def read(*_: object) -> None:
+        raise AssertionError("an offer was read")
+
+    monkeypatch.setattr(items, "read_part", read)
+    source = read_catalog(write_catalog(tmp_path / "catalog", offers=offers))
+    (found,) = source.diagnostics
+    assert (found.code, found.file, found.line) == ("P313", "offers.yaml", 2 + 2 * 10_000)
 
 
 def test_an_offer_has_at_most_31_rungs_and_8_caps(tmp_path: Path) -> None:

@@ -84,11 +84,6 @@ def test_a_logistic_model_over_large_carts_names_model_and_number(tmp_path: Path
             "108 % of the cart; at most 104.8576 %",
         ),
         (
-            ("guardrails: {margin_floor_percent: -5}",),
-            "offers[0].guardrails.margin_floor_percent",
-            "the least is 0 %",
-        ),
-        (
             ("kind: points", "rungs: [{id: r, points: 1000000000, point_value: 900000000}]"),
             "offers[0].rungs[0]",
             "`welcome/r` costs",

@@ -214,6 +214,6 @@ def test_the_worst_stack_adds_one_offer_of_each_group(tmp_path: Path) -> None:
     )
     found = [d for d in compile_catalog(folder).diagnostics if d.code == "P411"]
     assert [d.message for d in found] == [
-        "On a page, the offers of one cart cost at most 5.50 together, in a cart of 80.00:"
-        " `bag/r` 3.00, `cup/r` 2.50."
+        "On a page, the stackable offers of one cart cost at most 5.50 together, in a cart of"
+        " 5000.00: `bag/r` 3.00, `cup/r` 2.50."
     ]

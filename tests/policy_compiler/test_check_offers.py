@@ -215,3 +215,41 @@ def test_every_placement_wants_a_creative_in_every_locale(tmp_path: Path) -> Non
 def test_creatives_are_checked(creatives: str, code: str, path: str, tmp_path: Path) -> None:
     found = with_offer(tmp_path, f"creatives: {creatives}")
     assert found == [(code, f"offers[0].creatives{path}")]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "path"),
+    [("cart.total", "shop.economics.order_value"), ("cart.garden", "offers[0].scope")],
+)
+def test_what_discounts_are_taken_off_is_never_negative(
+    attribute: str, path: str, tmp_path: Path
+) -> None:
+    garden = "  cart.garden: {type: decimal, scale: 2, money: true, maximum: 500}\n"
+    offers = offer_with("scope: cart.garden")
+    sound = ATTRIBUTES + garden
+    assert told(found_in(tmp_path / "a", attributes=sound, offers=offers)) == []
+    name = f"{attribute}: {{type: decimal, scale: 2, money: true,"
+    spoilt = sound.replace(name, f"{name} minimum: -0.01,")
+    assert told(found_in(tmp_path / "b", attributes=spoilt, offers=offers)) == [("P325", path)]
+
+
+def test_a_margin_may_be_negative(tmp_path: Path) -> None:
+    margin = "  cart.margin: {type: decimal, scale: 2, money: true, minimum: -9, maximum: 9}\n"
+    shop = SHOP.replace("margin_percent: 40", "margin_percent: 40\n    margin: cart.margin")
+    assert found_in(tmp_path, attributes=ATTRIBUTES + margin, shop=shop) == []
+
+
+@pytest.mark.parametrize("percent", ["-5", "101"])
+def test_a_margin_floor_in_percent_has_one_range(percent: str, tmp_path: Path) -> None:
+    offers = offer_with(f"guardrails: {{margin_floor_percent: {percent}}}")
+    (found,) = found_in(tmp_path, offers=offers)
+    assert found.code == "P305" and "between 0 and 100" in found.message
+
+
+@pytest.mark.parametrize("sign", ["\\u202E", "\\u2066"])
+def test_signs_that_turn_what_follows_around_are_told(sign: str, tmp_path: Path) -> None:
+    offers = OFFER.replace("Ten percent off the first order", f'"Ten {sign} off"')
+    offers = offers.replace("headline: Welcome", f'headline: "Wel{sign}come"')
+    assert told(found_in(tmp_path, offers=offers)) == [
+        ("P327", 'offers[0].creatives.hero["en-US"].headline'), ("P327", "offers[0].title"),
+    ]  # fmt: skip

@@ -137,3 +137,20 @@ def test_whole_terms_pass(text: str, tmp_path: Path) -> None:
 def test_constants_of_models_name_arms(tmp_path: Path) -> None:
     models = "models: {m: {link: identity, arms: {welcome: 1, welcome/ten: 2, gone/ten: 3}}}"
     assert told(found_in(tmp_path, models=models)) == [("P301", 'models.m.arms["gone/ten"]')]
+
+
+@pytest.mark.parametrize(
+    ("choice", "wanted"),
+    [
+        ("policy: epsilon, floor: 0.9", [("P326", "placements.hero.choice.floor")]),
+        ("policy: inverse_gap, floor: 0.51", [("P326", "placements.hero.choice.floor")]),
+        ("policy: epsilon, floor: 0.5", []),
+        ("policy: greedy, floor: 0.9", []),
+    ],
+)
+def test_a_floor_that_not_all_can_have_is_told(
+    choice: str, wanted: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    """One size and showing nothing: at most a half each."""
+    placements = PLACEMENTS.replace("rank: 1", f"rank: 1, choice: {{{choice}}}")
+    assert told(found_in(tmp_path, placements=placements)) == wanted

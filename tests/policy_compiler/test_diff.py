@@ -164,7 +164,7 @@ def test_each_kind_of_change_is_told(
 
 
 def test_what_no_listing_shows_is_told_as_the_columns_that_differ(tmp_path: Path) -> None:
-    shop = FILES["shop.yaml"].replace("{code: USD}", "{code: USD, rounding: down}")
+    shop = FILES["shop.yaml"] + "  horizon_years: 4\n"
     (found,) = compared(tmp_path, {}, {"shop": shop}).changes
     assert (found.subject, found.what) == ("bundle", "changed") and "head" in found.text
 

@@ -11,7 +11,13 @@ from policy_compiler.compiling import compile_catalog
 from policy_compiler.explain import list_policy
 from policy_compiler.explain_words import duration, moment, percent_of_ppm, share
 from policy_compiler.listed import OfferListed, PolicyListed
-from tests.policy_compiler.samples import PLACEMENTS, offer_with, write_catalog
+from tests.policy_compiler.samples import (
+    ATTRIBUTES,
+    PLACEMENTS,
+    SHOP,
+    offer_with,
+    write_catalog,
+)
 from tests.support.parts import ROOT
 
 
@@ -120,3 +126,40 @@ def test_numbers_are_written_without_exponents_and_idle_zeros() -> None:
     ]  # fmt: skip
     assert percent_of_ppm(1_000_000) == "100 %" and percent_of_ppm(12_345) == "1.2345 %"
     assert share(1 << 20) == "100 %" and share(52_429) == "5 %"
+
+
+@pytest.mark.parametrize(
+    ("floor", "said"),
+    [("0.2", "every candidate at least 20 %,"), ("0.9", "or an equal part (1 of 2 if all may)")],
+)
+def test_a_floor_is_told_as_far_as_it_can_hold(floor: str, said: str, tmp_path: Path) -> None:
+    choice = f"choice: {{policy: epsilon, floor: {floor}}}"
+    placements = PLACEMENTS.replace("rank: 1", f"rank: 1, {choice}")
+    assert said in listed(tmp_path, placements=placements).placements[0].policy
+
+
+def test_economics_enumerations_and_months_are_listed(tmp_path: Path) -> None:
+    rung = "rungs: [{id: pay, fee_percent: 2, months: 6}]"
+    rule = "eligible: 'customer.tier == \"gold\" && has(cart.items)'"
+    offers = offer_with("kind: financing", rung, rule, "redemption: {recheck: [cart.items]}")
+    policy = listed(tmp_path, offers=offers)
+    money = policy.economics
+    assert (money.order_value, money.order_value_otherwise) == ("cart.total", "80.00")
+    assert (money.margin, money.margin_percent, money.rounding) == ("", "40 %", "half up")
+    attributes = {each.name: each for each in policy.attributes}
+    assert attributes["customer.tier"].values == ["gold", "golden", "silver"]
+    assert attributes["cart.total"].declared == "decimal, client, 0.00 to 5000.00"
+    assert attributes["cart.items"].declared == "int, client"
+    assert policy.offers[0].rungs[0].sizes == {"months": "6"}
+
+
+def test_the_threshold_of_a_browser_s_bundle_is_listed(tmp_path: Path) -> None:
+    public = ATTRIBUTES.replace("maximum: 5000}", "maximum: 5000, labels: [publishable]}", 1)
+    public += "  cart.margin: {type: decimal, scale: 2, money: true, maximum: 900}\n"
+    shop = SHOP.replace("margin_percent: 40", "margin_percent: 40\n    margin: cart.margin")
+    size = "rungs: [{id: ten, percent: 10}]"
+    offers = offer_with(size, "guardrails: {ceiling: 20.00}", "eligible: customer.is_new")
+    folder = write_catalog(tmp_path, attributes=public, shop=shop, offers=offers)
+    policy = list_policy(compile_catalog(folder, projection="browser").bundle)
+    (offer,) = policy.offers
+    assert offer.applicable == "!has(cart.total) || cart.total <= 200.04"

@@ -131,3 +131,10 @@ def test_any_tree_keeps_values_and_comments_and_formatting_again_changes_nothing
     assert after.count("# a note") == before.count("# a note")
     assert after.count("# tight") == before.count("#tight")
     assert formatted(after) == after
+
+
+@pytest.mark.parametrize("text", ["offers:\n  ?    a\n  :    1\n", "? a\n: 1\n"])
+def test_a_key_behind_a_question_mark_is_refused_and_never_called_canonical(text: str) -> None:
+    with pytest.raises(Unreadable, match="no canonical form"):
+        formatted(text)
+    assert formatted("what?: 1\nwhy: {? a : 1}\n") == "what?: 1\nwhy: {a: 1}\n"

@@ -275,3 +275,13 @@ def test_attributes_may_differ_in_ways_that_protobuf_would_merge() -> None:
     assert checked.diagnostics == []
     node = checked.offers["o"].eligible
     assert node and attributes_of(node) == set(names[:6])
+
+
+def test_a_long_circle_is_told_by_its_ends() -> None:
+    names = [f"r{number:04}" for number in range(2_000)]
+    texts = {
+        name: f"rules.{after}" for name, after in zip(names, [*names[1:], names[0]], strict=True)
+    }
+    (told,) = [each.message for each in refused("rules.r0000", texts) if each.code == "P212"]
+    assert told.startswith("The named rules go in a circle: r0000 -> r0001 -> ")
+    assert "(1,992 more)" in told and told.endswith("-> r0000.") and len(told) < 200

@@ -95,6 +95,7 @@ REFUSED: list[tuple[str, str, str, str]] = [
     ("cart.total > 10000000000000.00", "P208", "1000", "too large"),
     ("cart.items > 1000000000000000", "P208", "1000", "too large"),
     ("cart.items > 99999999999999999999", "P208", "9999", "too large"),
+    ("cart.total \x00 > 5.00", "P201", ".u0000", r"U\+0000"),
     ("rules.lyal", "P211", "rules.lyal", "Did you mean `loyal`"),
     ("geo.country in []", "P213", "\\[\\]", "empty"),
     ("cart.items in [1, 'a']", "P213", "'a'", "an int"),

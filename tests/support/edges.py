@@ -11,6 +11,7 @@ move (`w.home.ahead_s`).
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 import threading
 import time
@@ -35,7 +36,10 @@ from edge.decision.beacon import Record, unpack_record
 from edge.decision.bundle import Bundle, open_bundle
 from edge.decision.claims import ManifestPayload, Release
 from edge.decision.events import DecisionData, Event
-from edge.local import LocalApp, LocalHome
+from edge.local import LocalApp
+from edge.local_home import LocalHome
+from edge.local_metrics import PrometheusMeter
+from edge.local_server import LIMITS, PatientProtocol
 from edge.problems import PLACE, PROBLEMS
 from edge.settings import Secrets, Settings
 from policy_compiler.compiling import compile_catalog
@@ -108,6 +112,7 @@ class ControlPlane:
     async def handle(self, request: Request) -> Response:
         self.asked.append(request.url.path)
         body = await request.body()
+        await asyncio.sleep(self.slow_s)
         if self.status != 200:
             return Response(status_code=self.status)
         if request.url.path == "/v1/beacons":
@@ -336,8 +341,11 @@ def world(
         control_url = control_url or stack.enter_context(running(control.app()))
         origin_url = origin_url or stack.enter_context(running(shop.app()))
         home = MovedHome(control_url, origin_url, data, origin_timeout_s)
-        app = create_app(settings(pinned_root(), **changes), home)
-        url = stack.enter_context(running(LocalApp(app, home), server_header=False))
+        meter = PrometheusMeter()
+        app = create_app(settings(pinned_root(), **changes), home, meter)
+        meter.watch(app.health)
+        served = running(LocalApp(app, home), server_header=False, http=PatientProtocol, **LIMITS)
+        url = stack.enter_context(served)
         made = World(url, app, home, control, shop)
         stack.enter_context(made.clients)
         yield made

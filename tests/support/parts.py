@@ -54,6 +54,59 @@ def npm_package(name: str) -> Path:
     return folder
 
 
+def clang() -> str:
+    """Path of a clang with libFuzzer and the sanitizers; CLANG overrides the search on PATH."""
+    wanted = os.environ.get("CLANG") or "clang"
+    found = shutil.which(wanted)
+    if found is None:
+        raise MissingPart(
+            f"No {wanted} on PATH, which fuzzes the kernel's C.  On Debian or Ubuntu:"
+            " `apt-get install clang`; elsewhere set CLANG to the path of one with libFuzzer."
+        )
+    return found
+
+
+def nginx() -> str:
+    """Path of nginx; the environment variable NGINX overrides the search."""
+    return _cache("nginx", "NGINX")
+
+
+def varnishd() -> str:
+    """Path of Varnish's server; the environment variable VARNISHD overrides the search."""
+    return _cache("varnishd", "VARNISHD")
+
+
+def _cache(name: str, override: str) -> str:
+    # Debian's users have no /usr/sbin on their PATH.
+    places = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+    found = shutil.which(os.environ.get(override) or name, path=places)
+    if found is None:
+        raise MissingPart(
+            f"No {name}, a caching proxy in front of an edge.  On Debian or Ubuntu:"
+            f" `apt-get install {name.removesuffix('d')}`; elsewhere set {override} to its path."
+        )
+    return found
+
+
+def postgres() -> Path:
+    """Folder of PostgreSQL's programs; POSTGRES_BIN overrides the search."""
+    if wanted := os.environ.get("POSTGRES_BIN"):
+        places = [Path(wanted)]
+    else:
+        on_path = shutil.which("postgres")
+        # Debian keeps them off everybody's PATH, a folder per version.
+        versions = Path("/usr/lib/postgresql").glob("[1-9][0-9]/bin")
+        newest = sorted(versions, reverse=True)
+        places = [*newest, *([Path(on_path).resolve().parent] if on_path else [])]
+    for folder in places:
+        if (folder / "initdb").is_file() and (folder / "postgres").is_file():
+            return folder
+    raise MissingPart(
+        "No PostgreSQL server (its programs initdb and postgres).  On Debian or Ubuntu:"
+        " `apt-get install postgresql`; elsewhere set POSTGRES_BIN to the folder of its programs."
+    )
+
+
 def chromium() -> str:
     """Path of a Chromium; the environment variable CHROMIUM overrides the search on PATH."""
     wanted = os.environ.get("CHROMIUM")

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from tests.support import parts, pyodide
+from tests.support import parts, pyodide, workers_bundle
 from tests.support.parts import ROOT, MissingPart
 
 
@@ -40,31 +40,62 @@ def pyodide_files() -> None:
     pyodide.stdlib_zip()
 
 
+def worker_runtime() -> None:
+    """What workerd loads for Python Workers."""
+    workers_bundle.bundle_folder()
+
+
 def browser() -> None:
     """Chromium; root on a Debian-like machine gets it installed."""
+    # with a font: text without one has no size, and so counts as invisible
+    _found_or_installed(parts.chromium, "CHROMIUM", "chromium", "fonts-liberation")
+
+
+def database() -> None:
+    """PostgreSQL's programs; the same.  Tests make a cluster of their own."""
+    _found_or_installed(parts.postgres, "POSTGRES_BIN", "postgresql")
+
+
+def compiler() -> None:
+    """clang, for the kernel's fuzzing; the same.  Its libFuzzer comes with compiler-rt."""
+    _found_or_installed(parts.clang, "CLANG", "clang", "libclang-rt-dev")
+
+
+def caches() -> None:
+    """nginx and Varnish, which stand in front of an edge; the same."""
+    _found_or_installed(lambda: (parts.nginx(), parts.varnishd()), "NGINX", "nginx", "varnish")
+
+
+def _found_or_installed(part: Callable[[], object], override: str, *packages: str) -> None:
     try:
-        parts.chromium()
+        part()
     except MissingPart:
         apt_get = shutil.which("apt-get")
-        if apt_get is None or os.geteuid() != 0 or "CHROMIUM" in os.environ:
+        if apt_get is None or os.geteuid() != 0 or override in os.environ:
             raise
         os.environ["DEBIAN_FRONTEND"] = "noninteractive"
         _run(apt_get, "update")
-        # with a font: text without one has no size, and so counts as invisible
-        _run(apt_get, "install", "-y", "--no-install-recommends", "chromium", "fonts-liberation")
-        parts.chromium()
+        _run(apt_get, "install", "-y", "--no-install-recommends", *packages)
+        part()
 
 
 STEPS: dict[str, Callable[[], None]] = {
     "Node packages": node_packages,
     "Pyodide": pyodide_files,
+    "workerd": worker_runtime,
     "Chromium": browser,
+    "PostgreSQL": database,
+    "clang": compiler,
+    "caches": caches,
 }
 
 
-def main() -> int:
+def main(wanted: str = "") -> int:
+    """Every step, or the one whose name begins so."""
     missing: list[str] = []
     for name, step in STEPS.items():
+        if not name.lower().startswith(wanted.lower()):
+            continue
         start_s = time.monotonic()
         try:
             step()
@@ -79,4 +110,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

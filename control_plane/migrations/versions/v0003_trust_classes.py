@@ -80,8 +80,8 @@ def downgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.execute(
-        "INSERT OR IGNORE INTO events_by_name"
-        " SELECT tenant, source, id, type, received_s FROM events"
+        "INSERT INTO events_by_name SELECT tenant, source, id, type, received_s FROM events"
+        " WHERE true ON CONFLICT DO NOTHING"
     )
     op.drop_table("events")
     op.rename_table("events_by_name", "events")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from hashlib import sha256
 
-from edge.kernel.build import compile_native, sources
-from edge.kernel.native import Native
+from edge.kernel.build import compile_native
+from edge.kernel.native import Native, sources
 from tests.support.parts import ROOT
 
 

@@ -1,35 +1,16 @@
-// Asks the kernel's loader what stands in a file: `node runner.mjs LOADER WASM QUESTIONS`.
+// The kernel's loader under Node: `node runner.mjs BROWSER LOADER WASM QUESTIONS [plain]`.
 //
-// QUESTIONS is JSON: { bundles: [base64], questions: [[bundle, manifest, kind, content]] },
-// bytes as base64; kind is "text" (JSON bytes), "object" (JSON, parsed before) or "encoded".
-// Prints one JSON list of answers.
+// BROWSER is the folder of the loader; QUESTIONS a file as answering.mjs reads it.  "plain": wasm
+// is refused as a page's policy refuses it.  Prints the answers.
 import { readFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
+import { answerAll } from "./answering.mjs";
 
-const [loader, wasm, file] = process.argv.slice(2);
-const { loadKernel, readVerdict } = await import(pathToFileURL(loader));
-const bytes = (text) => new Uint8Array(Buffer.from(text, "base64"));
-const base64 = (data) => Buffer.from(data).toString("base64");
-const kernel = await loadKernel(await readFile(wasm));
-const { bundles, questions } = JSON.parse(await readFile(file, "utf-8"));
-
-const opened = bundles.map((bundle) => {
-  try { return kernel.open(bytes(bundle)); } catch (error) { return error; }
-});
-
-const answer = ([row, manifest, kind, content]) => {
-  const policy = opened[row];
-  if (policy instanceof Error) return { error: policy.name + " " + policy.code };
-  try {
-    const given = kind === "object" ? JSON.parse(Buffer.from(content, "base64")) : bytes(content);
-    const encoded = kind === "encoded" ? { data: given } : policy.encode(given);
-    const verdict = policy.decide(bytes(manifest), encoded.data);
-    if (kind !== "encoded" && base64(policy.decideRequest(bytes(manifest), given)) !== base64(verdict))
-      return { error: "decideRequest decides otherwise" };
-    return { ...encoded, data: base64(encoded.data), verdict: base64(verdict), rows: readVerdict(verdict) };
-  } catch (error) {
-    return { error: error.code ? error.name + " " + error.code : error.stack };
-  }
-};
-
-process.stdout.write(JSON.stringify(questions.map(answer)));
+const [folder, name, wasm, file, plain] = process.argv.slice(2);
+const script = (name) => import(pathToFileURL(`${folder}/${name}`));
+if (plain) {
+  await new Response().text(); // Node's own wasm comes before
+  WebAssembly.compile = async () => { throw new WebAssembly.CompileError("forbidden"); };
+}
+const loader = await script(name), creatives = await script(name.replace("kernel", "creatives"));
+process.stdout.write(await answerAll({ loader, creatives, source: await readFile(wasm) }, await readFile(file, "utf-8")));

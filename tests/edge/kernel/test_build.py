@@ -5,16 +5,23 @@ from __future__ import annotations
 import gzip
 import re
 from hashlib import sha256
+from pathlib import Path
+
+import pytest
 
 from edge.decision.errors import BundleError, RequestError
 from edge.kernel.build import (
     DIGEST,
     EXPORTS,
     HERE,
+    PLAIN,
+    SCRIPTS,
     SMALL_LOADER,
     WASM,
     compile_wasm,
-    small_loader,
+    plain_module,
+    small,
+    small_name,
 )
 from edge.kernel.columns import HEADER, header
 from edge.kernel.native import SLACK, VERDICT_BYTES
@@ -34,8 +41,19 @@ def test_the_committed_digest_is_that_of_the_module() -> None:
     assert DIGEST.read_text() == f"{sha256(WASM.read_bytes()).hexdigest()}  kernel.wasm\n"
 
 
-def test_the_committed_small_loader_is_what_its_source_gives() -> None:
-    assert small_loader() == SMALL_LOADER.read_text(), "run `python -m edge.kernel.build`"
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_each_committed_small_script_is_what_its_source_gives(script: Path) -> None:
+    assert small(script) == small_name(script).read_text(), "run `python -m edge.kernel.build`"
+
+
+def test_the_committed_plain_module_is_what_the_module_gives() -> None:
+    assert plain_module() == PLAIN.read_text(), "run `python -m edge.kernel.build`"
+
+
+def test_no_script_holds_what_a_strict_policy_forbids() -> None:
+    for path in (PLAIN, *SCRIPTS):
+        text = path.read_text()
+        assert not re.search(r"\beval\b|\bnew Function\b|\bFunction\(", text), path.name
 
 
 def test_kernel_and_loader_together_take_at_most_16_kb() -> None:

@@ -2,113 +2,65 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
-from pathlib import Path
 
 import pytest
 
-from edge.decision.beacon import Row, unpack_verdict
-from edge.decision.bundle import Bundle, open_bundle
-from edge.decision.decide import decide
-from edge.decision.errors import BundleError, CoreError, RequestError
+from edge.decision.bundle import open_bundle
+from edge.decision.errors import BundleError, RequestError
 from edge.decision.manifest import pack_manifest
-from edge.decision.request_json import FIELDS, encode_request
+from edge.decision.request_json import FIELDS
 from edge.decision.tables import COLUMNS, ENUMERATED
 from edge.kernel.build import LOADER, SMALL_LOADER
 from policy_compiler.emit import emit
-from tests.conformance import generated
-from tests.conformance.building import manifest_bytes, request_bytes
-from tests.conformance.cases import POLICIES, themes
 from tests.support.policies import random_plan
 from tests.support.requests import RequestMaker
 
-from .asking import Answer, Question, ask
+from .asking import InNode, Question, ask
+from .suite import (
+    check_2000_made_up_requests,
+    check_10000_generated_cases,
+    check_every_case,
+    check_every_text,
+    same_answers,
+)
 
-POLICY_COUNT, REQUESTS = 20, 100
-
-
-def _by_python(bundle: Bundle, manifest: bytes, text: bytes) -> Answer:
-    try:
-        encoded = encode_request(bundle, text)
-        verdict = decide(bundle, manifest, encoded.data)
-    except CoreError as error:
-        return Answer(error=f"{type(error).__name__} {error.code}")
-    return Answer(
-        data=encoded.data,
-        verdict=verdict,
-        rows=[_row(row) for row in unpack_verdict(verdict)],
-        unknown_placements=encoded.unknown_placements,
-        unknown_attributes=encoded.unknown_attributes,
-    )
+BOTH = pytest.mark.parametrize(
+    "home", [InNode(), InNode(SMALL_LOADER)], ids=lambda home: home.loader.name
+)
+PLAIN = InNode(SMALL_LOADER, plain=True)
 
 
-def _row(row: Row) -> dict[str, object]:
-    tracks = {name: getattr(row, name) for name in ("shown", "ghost")}
-    return {
-        "placement": row.placement, "slot": row.slot, "flags": row.flags, "epoch": row.epoch,
-        "redraw": row.redraw, "drawn_by": row.drawn_by.hex(),
-        **{
-            name: {field: getattr(track, field) for field in track.__struct_fields__}
-            | {"listed": [list(each) for each in track.listed]}
-            for name, track in tracks.items()
-        },
-    }  # fmt: skip
-
-
-def _same_answers(
-    bundles: list[bytes], questions: list[Question], loader: Path = LOADER
-) -> list[Answer]:
-    opened = [open_bundle(data) for data in bundles]
-    answers = ask(bundles, questions, loader)
-    for question, answer in zip(questions, answers, strict=True):
-        expected = _by_python(opened[question.bundle], question.manifest, question.content)
-        assert answer == expected, question
-    return answers
-
-
-@pytest.mark.parametrize("loader", [LOADER, SMALL_LOADER], ids=lambda path: path.name)
-def test_every_case_of_the_suite_gives_the_same_bytes_in_node(loader: Path) -> None:
-    policies = sorted({theme.policy for theme in themes()})
-    bundles = [(POLICIES / f"{name}.bundle").read_bytes() for name in policies]
-    questions = [
-        Question(
-            policies.index(theme.policy),
-            manifest_bytes(theme, case),
-            "text",
-            request_bytes(theme, case),
-        )
-        for theme in themes()
-        for case in theme.cases
-    ]
-    _same_answers(bundles, questions, loader)
+@BOTH
+def test_every_case_of_the_suite_gives_the_same_bytes_in_node(home: InNode) -> None:
+    check_every_case(home)
 
 
 def test_10000_generated_cases_give_the_same_verdicts_in_node() -> None:
-    suite = generated.unpack_generated(gzip.decompress(generated.FILE.read_bytes()))
-    questions = [
-        Question(each.bundle, suite.manifests[each.manifest], "encoded", each.request)
-        for each in suite.questions
-    ]
-    answers = ask(suite.bundles, questions)
-    refused = Answer(error="RequestError ENCODING")
-    for answer, verdict in zip(answers, suite.verdicts, strict=True):
-        assert answer.verdict == verdict
-        assert verdict or answer == refused
+    check_10000_generated_cases(InNode())
 
 
-def test_2000_made_up_requests_are_encoded_and_decided_alike_in_node() -> None:
-    bundles = [emit(random_plan(seed)) for seed in range(POLICY_COUNT)]
-    questions = []
-    for row, data in enumerate(bundles):
-        maker = RequestMaker(open_bundle(data), seed=row)
-        questions += [
-            Question(row, pack_manifest(maker.manifest()), "text", maker.request().text)
-            for _ in range(REQUESTS)
-        ]
-    answers = _same_answers(bundles, questions)
-    assert sum(not answer.error for answer in answers) > 0.9 * len(answers)
+@BOTH
+def test_2000_made_up_requests_are_encoded_and_decided_alike_in_node(home: InNode) -> None:
+    check_2000_made_up_requests(home)
+
+
+@BOTH
+def test_decisions_become_the_same_texts_in_node(home: InNode) -> None:
+    check_every_text(home)
+
+
+def test_every_case_of_the_suite_gives_the_same_bytes_as_plain_javascript() -> None:
+    check_every_case(PLAIN)
+
+
+def test_10000_generated_cases_give_the_same_verdicts_as_plain_javascript() -> None:
+    check_10000_generated_cases(PLAIN)
+
+
+def test_2000_made_up_requests_are_encoded_and_decided_alike_as_plain_javascript() -> None:
+    check_2000_made_up_requests(PLAIN)
 
 
 GOOD = {
@@ -183,7 +135,7 @@ def test_odd_requests_are_refused_or_taken_alike_in_node() -> None:
     data = emit(random_plan(3))
     manifest = pack_manifest(RequestMaker(open_bundle(data), seed=3).manifest())
     texts = [json.dumps(each).encode() for each in ODD] + TEXTS
-    answers = _same_answers([data], [Question(0, manifest, "text", text) for text in texts])
+    answers = same_answers([data], [Question(0, manifest, "text", text) for text in texts])
     assert sum(not answer.error for answer in answers) >= 15
 
 

@@ -1,0 +1,152 @@
+"""Objects in a bucket: S3, R2, or another store that speaks S3's language.
+
+Every write is conditional (`If-None-Match: *`, or `If-Match` with the tag that was looked
+at), so that of two processes that write at once the bucket itself lets one through.  What
+never changes is read back after it was written and compared byte by byte; of a channel's
+file `channels.py` looks again.
+
+Place and access are boto3's own variables: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+AWS_REGION, AWS_ENDPOINT_URL_S3 (for R2: https://<account>.r2.cloudflarestorage.com), or a
+role of the machine.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from control_plane.storage.failures import MissingExtra
+from control_plane.storage.objects import (
+    NAME,
+    ObjectError,
+    Stored,
+    check_fits,
+    check_put,
+    check_swap,
+    written_once,
+)
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_S = 3
+READ_TIMEOUT_S = 8
+ATTEMPTS = 2
+SIZE_LIMIT_BYTES = 1 << 30
+
+MISSING = {"NoSuchKey", "404", "NotFound"}
+LOST = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
+"""The bucket's ways to say that something else is there by now."""
+
+FOR_EVER = "public, max-age=31536000, immutable"
+FOR_AN_HOUR = "public, max-age=3600"
+FOR_SECONDS = "public, max-age=5, stale-while-revalidate=30"
+KINDS = {
+    "bundles": (FOR_EVER, "application/octet-stream"),
+    "releases": (FOR_EVER, "application/json"),
+    "keys": (FOR_AN_HOUR, "application/jose+json"),
+    "channels": (FOR_SECONDS, "application/jose"),
+}
+"""How a CDN before the bucket may keep an object, and what it is."""
+
+
+class S3Store:
+    """Objects below `prefix` in one bucket; thread-safe."""
+
+    def __init__(self, bucket: str, prefix: str = "") -> None:
+        self._bucket = bucket
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._client, self._errors = _client()
+
+    def get(self, name: str) -> bytes | None:
+        there = self.look(name)
+        return None if there is None else check_fits(name, there.data)
+
+    def look(self, name: str) -> Stored | None:
+        if not NAME.fullmatch(name):
+            return None
+        with self._told(name, "read", missing=True):
+            answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)
+            with answer["Body"] as body:
+                return Stored(body.read(SIZE_LIMIT_BYTES), answer["ETag"])
+        return None
+
+    def put(self, name: str, data: bytes) -> None:
+        check_put(name, data)
+        before = self.look(name)
+        if before is not None and before.data == data:
+            return
+        if before is not None and name.startswith("keys/"):
+            raise written_once(name)
+        self._write(name, data, before)
+        after = self.look(name)  # ours, or the same from somebody who was faster
+        if after is None or after.data != data:
+            if name.startswith("keys/") and after is not None:
+                raise written_once(name)
+            raise ObjectError(f"{name} reads back with other bytes")
+
+    def swap(self, name: str, data: bytes, before: Stored | None) -> bool:
+        check_swap(name)
+        return self._write(name, data, before)
+
+    def _write(self, name: str, data: bytes, before: Stored | None) -> bool:
+        """Whether it was written: not if something else than `before` is there."""
+        caching, kind = KINDS[name.partition("/")[0]]
+        only = {"IfNoneMatch": "*"} if before is None else {"IfMatch": before.tag}
+        with self._told(name, "written", missing=before is not None, lost=True):
+            self._client.put_object(
+                Bucket=self._bucket,
+                Key=self._prefix + name,
+                Body=data,
+                CacheControl=caching,
+                ContentType=kind,
+                **only,
+            )
+            return True
+        return False
+
+    @contextmanager
+    def _told(
+        self, name: str, done: str, *, missing: bool = False, lost: bool = False
+    ) -> Iterator[None]:
+        """Errors of the bucket as `ObjectError`; what is `missing` or `lost` passes quietly."""
+        refused, failed = self._errors
+        try:
+            yield
+        except refused as error:
+            code = str(error.response.get("Error", {}).get("Code", ""))  # type: ignore[attr-defined]
+            if (missing and code in MISSING) or (lost and code in LOST):
+                return
+            raise self._failed(name, done, f"the bucket says {code or 'nothing'}", error) from error
+        except (failed, OSError) as error:
+            raise self._failed(name, done, "the bucket cannot be reached", error) from error
+
+    def _failed(self, name: str, done: str, why: str, error: BaseException) -> ObjectError:
+        log.warning("%s%s was not %s: %s", self._prefix, name, done, error)
+        return ObjectError(f"{name} was not {done}: {why}")
+
+
+def _client() -> tuple[Any, tuple[type[Exception], type[Exception]]]:
+    """boto3's client, and its two errors: what the bucket refused, what did not get there."""
+    try:
+        from boto3.session import Session
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError, ClientError
+    except ImportError:
+        raise MissingExtra(
+            "a bucket needs a library that is not installed: pip install 'proffer[s3]'"
+        ) from None
+    config = Config(
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=READ_TIMEOUT_S,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        # We compare contents ourselves; not every store knows the newest checksums.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    try:
+        client = Session().client("s3", config=config)
+    except (BotoCoreError, ValueError) as error:
+        raise ObjectError(f"the bucket cannot be reached: {error}") from None
+    return client, (ClientError, BotoCoreError)

@@ -1,0 +1,55 @@
+// Texts of creatives.js, for an edge that shows the same few of them all day: what was read once is
+// remembered, and nothing is hashed but what must be.
+import { Texts } from "../browser/creatives.js";
+import { toHex } from "./hashing.js";
+
+const CREATIVES_LIMIT = 10_000;
+
+export class KeptTexts extends Texts {
+  constructor(policy) {
+    super(policy);
+    this.names = new Map();
+    this.creatives = new Map();
+  }
+
+  name(column, row) {
+    const key = column * 2 ** 32 + row, found = this.names.get(key);
+    if (found !== undefined) return found;
+    const text = super.name(column, row);
+    this.names.set(key, text);
+    return text;
+  }
+
+  // The creative is shared: nobody changes it.
+  sized(arm, placement, locale) {
+    const key = `${arm} ${locale} ${placement}`, found = this.creatives.get(key);
+    if (found) return found;
+    if (this.creatives.size >= CREATIVES_LIMIT) this.creatives.clear(); // locales are anybody's
+    const creative = Object.freeze(super.sized(arm, placement, locale));
+    this.creatives.set(key, creative);
+    return creative;
+  }
+
+  // As the request has it, mostly in ASCII.
+  localeOf(data) {
+    const view = new DataView(data.buffer, data.byteOffset, data.length), u16 = (at) => view.getUint16(at, true);
+    const from = data.length - view.getUint32(36, true) + u16(16) + u16(18) + u16(20);
+    let text = "";
+    for (let at = from, end = from + u16(22); at < end; at++) {
+      if (data[at] > 127) return super.localeOf(data);
+      text += String.fromCharCode(data[at]);
+    }
+    return text;
+  }
+
+  decisionId(manifest, data, row) {
+    const parts = new Uint8Array(68 + data.length), end = 64 + data.length;
+    parts.set(this.digest);
+    parts.set(manifest.subarray(8, 40), 32);
+    parts.set(data, 64);
+    parts[end] = row.placement;
+    parts[end + 1] = row.placement >> 8;
+    parts[end + 2] = row.slot;
+    return toHex(this.policy.sha256(parts).subarray(0, 16));
+  }
+}

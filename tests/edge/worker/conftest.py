@@ -1,0 +1,36 @@
+"""One workerd for all tests here: `f`, its shop and control plane as in the beginning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.workers import Fleet, fleet
+from tests.support.workers_snapshot import snapshot
+
+
+@pytest.fixture(scope="package")
+def shared_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    with fleet(tmp_path_factory.mktemp("fleet"), snapshot=snapshot()) as made:
+        yield made
+
+
+@pytest.fixture
+def f(shared_fleet: Fleet) -> Fleet:
+    shared_fleet.control.status = 200
+    shared_fleet.control.slow_s = 0
+    shared_fleet.shop.pages.clear()
+    shared_fleet.shop.requests.clear()
+    shared_fleet.shop.bodies.clear()
+    return shared_fleet
+
+
+@pytest.fixture
+def current(f: Fleet) -> Fleet:
+    """With an honest policy everywhere, newer than any before, that all members have seen."""
+    if not f.is_honest:
+        f.publish(f.next_sequence())
+        f.settle()
+        f.is_honest = True
+    return f
