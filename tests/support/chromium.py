@@ -48,6 +48,4 @@ def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context()
     context.set_default_timeout(PATIENCE_MS)
     yield context.new_page()
-    for each in context.pages:
-        each.goto("about:blank")  # a close in the middle of a navigation may wait for ever
     context.close()
