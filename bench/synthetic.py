@@ -42,7 +42,7 @@ DEVICES = ["phone", "tablet", "desktop"]
 CATEGORIES = [f"category-{i}" for i in range(40)]
 SEGMENTS = [f"segment-{i}" for i in range(24)]
 
-SHOP = """\
+SHOP_BUT_FOR_MODEL = """\
 shop:
   tenant: synthetic
   title: Synthetic
@@ -54,11 +54,16 @@ placements:
   home:
     title: Home
     rank: 1
-    model: home
     choice: {policy: inverse_gap, gamma: 20, floor: 0.001}
+"""
+SHOP = (
+    SHOP_BUT_FOR_MODEL
+    + """\
+    model: home
 models:
   home: {link: logistic, constant: -3}
 """
+)
 BASE = Decimal(-3)
 TERMS = (
     (Term(attribute="loyalty.tier", values=TIERS, role="arm"), 6),

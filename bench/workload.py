@@ -34,6 +34,7 @@ from bench.synthetic import (
     COUNTRIES,
     DEVICES,
     SEGMENTS,
+    SHOP_BUT_FOR_MODEL,
     TIERS,
     attributes_yaml,
 )
@@ -51,23 +52,14 @@ NOW_S = 1_772_625_600
 """2026-03-04T12:00:00Z."""
 SHARE_MIN, SHARE_MAX = 0.02, 0.10
 
-SHOP = """\
-shop:
-  tenant: synthetic
-  title: Synthetic
-  currency: {code: EUR}
-  locales: [en]
-  zone: Europe/Berlin
-  economics: {order_value: cart.total, order_value_otherwise: 60, margin_percent: 35}
-placements:
-  home:
-    title: Home
-    rank: 1
+SHOP = (
+    SHOP_BUT_FOR_MODEL
+    + """\
     model: card
-    choice: {policy: inverse_gap, gamma: 20, floor: 0.001}
 models:
   card: {link: logistic}
 """
+)
 
 
 class Workload(Struct, frozen=True, kw_only=True):

@@ -35,7 +35,7 @@ from policy_compiler.conversion import PLAIN_DECIMAL
 from policy_compiler.names import ATTRIBUTE_NAME, LENGTH_MAX, NAME, RULE_NAME
 
 SCHEMA_ID: Final = "urn:proffer:schema:catalog:0"
-"""Stays the same until format 1.0; a change that refuses older catalogs counts it up."""
+"""A change that refuses older catalogs counts it up."""
 SCHEMA_FILE: Final = "catalog.schema.json"
 EDITOR_COMMENT: Final = "# yaml-language-server: $schema="
 """First line of a YAML file; a path relative to the file follows."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from control_plane.storage.tables import METADATA
+from control_plane.storage.schema import METADATA
 
 context.configure(
     connection=context.config.attributes["connection"],

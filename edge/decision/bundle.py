@@ -2,7 +2,7 @@
 
     offset  size
     0       4     magic "PRFR"
-    4       2     format version (0)
+    4       2     format version: major << 8 | minor (1.0: 0x0100)
     6       2     number of sections, n
     8       4     size of the whole file in bytes
     12      4     zero
@@ -44,7 +44,7 @@ from .tables import COLUMNS, HEAD_TENANT, NO_OP, Ints, Kind, Tables, cell_count,
 from .wellformed import check_meaning
 
 MAGIC = b"PRFR"
-FORMAT = 0
+FORMAT = 0x0100
 PREAMBLE = Packing("<4sHHII")
 ENTRY = Packing("<HBBII")
 TYPES: tuple[Literal["B", "H", "I", "b", "h", "i", "q"], ...] = ("B", "H", "I", "b", "h", "i", "q")
@@ -171,6 +171,10 @@ def open_bundle(data: bytes) -> Bundle:
     return bundle
 
 
+def _said(version: int) -> str:
+    return f"{version >> 8}.{version & 255}"
+
+
 def _read_sections(data: bytes) -> Iterator[tuple[str, Ints]]:
     """Yield (column, values) as views into `data`; layout checks only."""
     if sys.byteorder != "little":
@@ -181,7 +185,7 @@ def _read_sections(data: bytes) -> Iterator[tuple[str, Ints]]:
     if magic != MAGIC:
         raise BundleError("MAGIC", "does not begin with PRFR")
     if version != FORMAT or zero:
-        raise BundleError("FORMAT", f"format {version}, this edge reads {FORMAT}")
+        raise BundleError("FORMAT", f"format {_said(version)}, this edge reads {_said(FORMAT)}")
     if size != len(data) or PREAMBLE.size + count * ENTRY.size > size:
         raise BundleError("SIZE", f"says {size} bytes and {count} sections, is {len(data)} bytes")
     names = list(COLUMNS)

@@ -106,7 +106,9 @@ class ClauseIndex:
         return self.accepting_sets(attribute)[cell]
 
     def accepting_sets(self, attribute: int) -> Accepting:
-        return self.memory.setdefault(attribute, Accepting(self, attribute))
+        if attribute not in self.memory:
+            self.memory[attribute] = Accepting(self, attribute)
+        return self.memory[attribute]
 
     def make_accepting(self, attribute: int, cell: int) -> int:
         if not self.room:

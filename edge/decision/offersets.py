@@ -40,21 +40,26 @@ class OfferSets:
         return [range(starts[offer] + 1, starts[offer + 1] + 1) for offer in self.offers]
 
     @cached_property
+    def _cost_terms(self) -> list[CostTerms]:
+        """Per arm, the first being arm 1."""
+        return [cost_terms(self.tables, arm) for arm in self._all_arms]
+
+    @cached_property
     def costs(self) -> list[CostTerms]:
         """What an incentive may depend on, each once."""
-        return list(dict.fromkeys(cost_terms(self.tables, arm) for arm in self._all_arms))
+        return list(dict.fromkeys(self._cost_terms))
 
     @cached_property
     def cost_row(self) -> list[int]:
         """Per arm: the row in `costs` of what its incentive depends on; -1 for none."""
         rows = {terms: row for row, terms in enumerate(self.costs)}
-        return [-1, *(rows[cost_terms(self.tables, arm)] for arm in self._all_arms)]
+        return [-1, *map(rows.__getitem__, self._cost_terms)]
 
     @cached_property
     def safe(self) -> list[bool]:
         """Per arm: whether it keeps its guardrails on any cart of known value."""
-        costs, rows = self.costs, self.cost_row
-        return [False, *(cannot_break(self.tables, x, costs[rows[x]]) for x in self._all_arms)]
+        both = enumerate(self._cost_terms, start=1)
+        return [False, *(cannot_break(self.tables, arm, terms) for arm, terms in both)]
 
     @cached_property
     def fixed_ceiling(self) -> list[int | None]:

@@ -107,7 +107,7 @@ enum {
     REASON_PAUSED = 11,
 };
 enum {
-    FORMAT = 0,
+    FORMAT = 256,
     BUNDLE_LIMIT = 67108864,
     REQUEST_LIMIT = 65536,
     ELEMENT_LIMIT = 64,

@@ -12,6 +12,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct, field
 
+from edge.decision.bundle import FORMAT
+
 HERE = Path(__file__).parent
 CASES = HERE / "cases"
 POLICIES = HERE / "policies"
@@ -157,4 +159,4 @@ def index() -> Index:
         for path, one in zip(sorted(CASES.glob("*.json")), themes(), strict=True)
     ]  # fmt: skip
     total = sum(entry.cases for entry in entries)
-    return Index(format=0, vectors="vectors.json", cases=total, themes=entries)
+    return Index(format=FORMAT, vectors="vectors.json", cases=total, themes=entries)

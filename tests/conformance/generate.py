@@ -1,10 +1,9 @@
 """Writes what is generated here: bundles, index, vectors and the 10,000 made-up cases.
 
     python -m tests.conformance.generate
-    python -m tests.conformance.generate --stored
 
-The second also stores the bundles and what they decide anew: format 0 may still change.
-Without it what is stored stays as it is, and must be read and decided by for ever.
+The bundles of a new version of the format are stored beside those of older ones, once:
+what is stored stays as it is, and must be read and decided by for ever.
 
 A vector is a case without its meaning: the bytes that go in and come out, for
 implementations that only want to compare.  README.md explains the fields.
@@ -12,7 +11,6 @@ implementations that only want to compare.  README.md explains the fields.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -107,7 +105,7 @@ def all_vectors() -> Iterator[Vector]:
 
 def vectors() -> Vectors:
     files = {name: _file(name) for name in policy_names()}
-    return Vectors(format=0, policies=files, vectors=list(all_vectors()))
+    return Vectors(format=FORMAT, policies=files, vectors=list(all_vectors()))
 
 
 def _file(policy: str) -> BundleFile:
@@ -133,7 +131,7 @@ def answer(bundle: Bundle, manifest: bytes, request: bytes) -> bytes:
 
 
 def stored_file(version: int) -> Path:
-    return STORED / f"format-{version}.bin.gz"
+    return STORED / f"format-{version >> 8}.{version & 255}.bin.gz"
 
 
 def to_store() -> Generated:
@@ -174,7 +172,7 @@ def main() -> None:
     (HERE / "vectors.json").write_bytes(as_text(vectors()))
     asked = made_up()
     write_generated(FILE, msgspec.structs.replace(asked, verdicts=answers(asked)))
-    if "--stored" in sys.argv[1:] or not stored_file(FORMAT).is_file():
+    if not stored_file(FORMAT).is_file():
         STORED.mkdir(exist_ok=True)
         write_generated(stored_file(FORMAT), to_store())
 

@@ -12,6 +12,8 @@ import pytest
 from control_plane.app import create_app
 from control_plane.services import Services
 from control_plane.settings import Settings
+from control_plane.storage.database import Database
+from control_plane.storage.writer import Writer
 from tests.control_plane.homes import POSTGRES, SQLITE, StorageHome
 from tests.control_plane.shop import Edge, write_catalog
 
@@ -48,6 +50,14 @@ def services(settings: Settings) -> Iterator[Services]:
     services = Services.open(settings)
     yield services
     services.close()
+
+
+@pytest.fixture
+def writer(database: Database) -> Iterator[Writer]:
+    """On the database of the test's module."""
+    writer = Writer(database)
+    yield writer
+    writer.close()
 
 
 class Running:

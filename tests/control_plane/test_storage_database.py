@@ -18,7 +18,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, select, text
 
 from control_plane.storage.database import Database
-from control_plane.storage.tables import METADATA, events, leases, quarantine
+from control_plane.storage.schema import METADATA
+from control_plane.storage.tables import events, leases, quarantine
 from tests.control_plane.homes import BOTH, StorageHome
 from tests.support.postgres import Cluster
 

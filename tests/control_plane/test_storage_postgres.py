@@ -39,13 +39,6 @@ def database(postgres_url: str) -> Iterator[Database]:
     database.close()
 
 
-@pytest.fixture
-def writer(database: Database) -> Iterator[Writer]:
-    writer = Writer(database)
-    yield writer
-    writer.close()
-
-
 # --- one writer ---------------------------------------------------------------
 
 

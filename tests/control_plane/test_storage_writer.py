@@ -35,13 +35,6 @@ def sqlite(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-@pytest.fixture
-def writer(database: Database) -> Iterator[Writer]:
-    writer = Writer(database)
-    yield writer
-    writer.close()
-
-
 def insert(name: str, size: int = 1):
     """A job that inserts a row and gives its name back."""
 

@@ -237,6 +237,33 @@ class Fleet:
         self.is_honest = False
         self.workers.url = self.workers.ask(do="restart", vars=variables)["url"].rstrip("/")
 
+    def runs(self, member: str) -> int:
+        """The sequence of the policy that a member decides by; 0 for none."""
+        policy = self.health(member)["policy"]
+        return policy["sequence"] if policy else 0
+
+    def refusal(self, member: str) -> str:
+        """The code for which a member refused the last news; "" if it did not."""
+        refused = self.health(member)["refreshing"]["refused"]
+        return refused["code"] if refused else ""
+
+    def calm(self) -> Fleet:
+        """With a shop and a control plane as in the beginning."""
+        self.control.status = 200
+        self.control.slow_s = 0
+        self.shop.pages.clear()
+        self.shop.requests.clear()
+        self.shop.bodies.clear()
+        return self
+
+    def make_current(self) -> Fleet:
+        """With an honest policy everywhere, newer than any before, that all members have seen."""
+        if not self.is_honest:
+            self.publish(self.next_sequence())
+            self.settle()
+            self.is_honest = True
+        return self
+
     def settle(self) -> None:
         """Long enough that every member looks for a policy before it answers."""
         time.sleep(5 * REFRESH_S)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.decision import tables as t
-from edge.decision.bundle import Bundle, open_bundle, write_bundle
+from edge.decision.bundle import FORMAT, Bundle, open_bundle, write_bundle
 from edge.decision.decide import decide
 from edge.decision.errors import BundleError, RequestError
 from edge.decision.manifest import pack_manifest
@@ -61,7 +61,7 @@ def _blobs(plain: dict[str, list[int]]) -> dict[str, bytes]:
 def test_the_preamble_and_the_section_table_are_as_drawn() -> None:
     data = a_bundle(2)
     magic, version, sections, size, zero = struct.unpack_from("<4sHHII", data)
-    assert (magic, version, size, zero) == (b"PRFR", 0, len(data), 0)
+    assert (magic, version, size, zero) == (b"PRFR", 0x0100, len(data), 0)
     end, last = 16 + 12 * sections, 0
     for i in range(sections):
         number, code, pad, offset, count = struct.unpack_from("<HBBII", data, 16 + 12 * i)
@@ -130,7 +130,7 @@ def test_arbitrary_bytes_are_no_bundle(data: bytes) -> None:
     with pytest.raises(BundleError):
         open_bundle(data)
     with pytest.raises(BundleError):
-        open_bundle(struct.pack("<4sHHII", b"PRFR", 0, 9, 16 + len(data), 0) + data)
+        open_bundle(struct.pack("<4sHHII", b"PRFR", FORMAT, 9, 16 + len(data), 0) + data)
 
 
 @settings(max_examples=100)
@@ -181,7 +181,7 @@ def test_each_refusal_names_its_kind() -> None:
     ]
     cases = {
         "MAGIC": b"PRFX" + a_bundle(0)[4:],
-        "FORMAT": a_bundle(0)[:4] + b"\x01\x00" + a_bundle(0)[6:],
+        "FORMAT": a_bundle(0)[:4] + b"\x01\x01" + a_bundle(0)[6:],
         "SIZE": a_bundle(0)[:-1],
         "COLUMN": broken(placement_slots=[17] * len(tables.placement_slots)),
         "TABLE": broken(placement_rank=list(tables.placement_rank)[:-1]),

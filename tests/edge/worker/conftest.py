@@ -18,19 +18,9 @@ def shared_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 @pytest.fixture
 def f(shared_fleet: Fleet) -> Fleet:
-    shared_fleet.control.status = 200
-    shared_fleet.control.slow_s = 0
-    shared_fleet.shop.pages.clear()
-    shared_fleet.shop.requests.clear()
-    shared_fleet.shop.bodies.clear()
-    return shared_fleet
+    return shared_fleet.calm()
 
 
 @pytest.fixture
 def current(f: Fleet) -> Fleet:
-    """With an honest policy everywhere, newer than any before, that all members have seen."""
-    if not f.is_honest:
-        f.publish(f.next_sequence())
-        f.settle()
-        f.is_honest = True
-    return f
+    return f.make_current()

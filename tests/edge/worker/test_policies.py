@@ -16,22 +16,12 @@ from tests.support.workers import MANIFEST, Fleet, signed
 WITH_STORES = ["address", "bucket", "space"]
 
 
-def runs(f: Fleet, member: str) -> int:
-    policy = f.health(member)["policy"]
-    return policy["sequence"] if policy else 0
-
-
-def refusal(f: Fleet, member: str) -> str:
-    refused = f.health(member)["refreshing"]["refused"]
-    return refused["code"] if refused else ""
-
-
 @pytest.mark.parametrize("member", WITH_STORES)
 def test_a_new_policy_is_taken_while_pages_are_served(current: Fleet, member: str) -> None:
-    before = runs(current, member)
+    before = current.runs(member)
     sequence = current.next_sequence()
     current.publish(sequence, other_bundle())
-    until(lambda: runs(current, member) == sequence)
+    until(lambda: current.runs(member) == sequence)
     assert sequence > before
     assert current.visitor(member).decide("hero")["policy"]["bundle"] == (
         sha256(other_bundle()).hexdigest()
@@ -42,28 +32,28 @@ def test_a_new_policy_is_taken_while_pages_are_served(current: Fleet, member: st
 def test_a_tampered_bundle_is_refused_and_the_old_policy_runs_on(
     current: Fleet, member: str
 ) -> None:
-    before = runs(current, member)
+    before = current.runs(member)
     bundle = other_bundle() + bytes(8)
     path = f"bundles/{sha256(bundle).hexdigest()}"
     current.put_everywhere(MANIFEST, signed(current.next_sequence(), bundle))
     current.put_everywhere(path, bundle[:-1] + b"\x01")
-    until(lambda: refusal(current, member) == "DIGEST")
-    assert runs(current, member) == before
+    until(lambda: current.refusal(member) == "DIGEST")
+    assert current.runs(member) == before
     (decided,) = current.visitor(member).decide("hero")["decisions"]
     assert decided["offer"] == "ten"
 
 
 @pytest.mark.parametrize("member", WITH_STORES)
 def test_what_was_not_signed_by_the_root_is_refused(current: Fleet, member: str) -> None:
-    before = runs(current, member)
+    before = current.runs(member)
     stranger = SigningKey.generate()
     forged = sign_manifest(
         type(keys())(**{**_asdict(), "online": stranger}),
         a_manifest(current.next_sequence(), (pocket_bundle(),)),
     )
     current.put_everywhere(MANIFEST, forged)
-    until(lambda: refusal(current, member) == "UNKNOWN_KEY")
-    assert runs(current, member) == before
+    until(lambda: current.refusal(member) == "UNKNOWN_KEY")
+    assert current.runs(member) == before
 
 
 def _asdict() -> dict:
@@ -72,33 +62,33 @@ def _asdict() -> dict:
 
 @pytest.mark.parametrize("member", WITH_STORES)
 def test_an_older_policy_and_a_fork_are_refused(current: Fleet, member: str) -> None:
-    before = runs(current, member)
+    before = current.runs(member)
     current.put_everywhere(MANIFEST, signed(before - 1))
-    until(lambda: refusal(current, member) == "ROLLBACK")
+    until(lambda: current.refusal(member) == "ROLLBACK")
     current.put_everywhere(MANIFEST, signed(before, ramp="winter"))
-    until(lambda: refusal(current, member) == "FORK")
-    assert runs(current, member) == before
+    until(lambda: current.refusal(member) == "FORK")
+    assert current.runs(member) == before
 
 
 @pytest.mark.parametrize("member", ["bucket", "space"])
 def test_a_missing_manifest_changes_nothing(current: Fleet, member: str) -> None:
-    before = runs(current, member)
+    before = current.runs(member)
     binding = {"bucket": "POLICY_BUCKET", "space": "POLICY_KV"}[member]
     current.delete(member, binding, MANIFEST)
     until(lambda: f"there is no {MANIFEST}" in current.health(member)["refreshing"]["unreachable"])
-    assert runs(current, member) == before
+    assert current.runs(member) == before
 
 
 @pytest.mark.parametrize("member", WITH_STORES)
 def test_a_file_without_end_is_read_no_further_than_allowed(current: Fleet, member: str) -> None:
-    before = runs(current, member)
+    before = current.runs(member)
     current.put_everywhere(MANIFEST, b"A" * 3_000_000)
     until(lambda: "more than 65536 bytes" in current.health(member)["refreshing"]["unreachable"])
-    assert runs(current, member) == before
+    assert current.runs(member) == before
 
 
 def test_a_store_that_hangs_holds_nobody_up(current: Fleet) -> None:
-    sequence = runs(current, "address")
+    sequence = current.runs("address")
     current.control.slow_s = 3
     for _ in range(3):
         start_s = time.monotonic()
@@ -122,4 +112,4 @@ def test_the_stores_are_asked_about_once_per_refresh_and_not_once_per_request(
 
 def test_another_shops_policy_is_nobodys_here(current: Fleet) -> None:
     current.put_everywhere(MANIFEST, signed(current.next_sequence(), tenant=TENANT + "s"))
-    until(lambda: refusal(current, "bucket") == "TENANT")
+    until(lambda: current.refusal("bucket") == "TENANT")

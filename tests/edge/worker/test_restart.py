@@ -25,16 +25,6 @@ def f(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         yield made
 
 
-def runs(f: Fleet, member: str) -> int:
-    policy = f.health(member)["policy"]
-    return policy["sequence"] if policy else 0
-
-
-def refusal(f: Fleet, member: str) -> str:
-    refused = f.health(member)["refreshing"]["refused"]
-    return refused["code"] if refused else ""
-
-
 def test_a_first_rush_on_a_new_isolate_asks_the_store_once(f: Fleet) -> None:
     with ThreadPoolExecutor(12) as pool:
         told = list(pool.map(lambda _: f.visitor("address").decide("hero"), range(12)))
@@ -43,10 +33,10 @@ def test_a_first_rush_on_a_new_isolate_asks_the_store_once(f: Fleet) -> None:
 
 
 def test_the_last_good_policy_decides_while_everything_is_away(f: Fleet) -> None:
-    until(lambda: (runs(f, "mindful"), runs(f, "address")) == (4, 4))
+    until(lambda: (f.runs("mindful"), f.runs("address")) == (4, 4))
     until(lambda: f.get("mindful", "EDGE_KV", MANIFEST))
     f.restart(mindful=AWAY, address=AWAY)
-    assert (runs(f, "mindful"), runs(f, "address")) == (4, 0)
+    assert (f.runs("mindful"), f.runs("address")) == (4, 0)
     assert f.health("mindful")["refreshing"]["unreachable"]
     (decided,) = f.visitor("mindful").decide("hero")["decisions"]
     assert decided["offer"] == "ten"
@@ -55,9 +45,9 @@ def test_the_last_good_policy_decides_while_everything_is_away(f: Fleet) -> None
 def test_a_new_isolate_does_not_forget_the_floor(f: Fleet) -> None:
     f.put_everywhere(MANIFEST, signed(3))
     f.restart()
-    until(lambda: refusal(f, "mindful") == "ROLLBACK")
-    assert runs(f, "mindful") == 4
-    until(lambda: runs(f, "address") == 3)  # as the docs say of a worker without EDGE_KV
+    until(lambda: f.refusal("mindful") == "ROLLBACK")
+    assert f.runs("mindful") == 4
+    until(lambda: f.runs("address") == 3)  # as the docs say of a worker without EDGE_KV
 
 
 def test_what_was_kept_is_verified_again(f: Fleet) -> None:
@@ -68,10 +58,10 @@ def test_what_was_kept_is_verified_again(f: Fleet) -> None:
     f.put("mindful", "EDGE_KV", MANIFEST, text + b"." + other)
     f.put("mindful", "EDGE_KV", BUNDLE, b"damaged")
     f.restart(mindful=AWAY)
-    assert (runs(f, "mindful"), refusal(f, "mindful")) == (0, "SIGNATURE")
+    assert (f.runs("mindful"), f.refusal("mindful")) == (0, "SIGNATURE")
     f.put_everywhere(MANIFEST, signed(5))
     f.restart()
-    until(lambda: runs(f, "mindful") == 5)
+    until(lambda: f.runs("mindful") == 5)
     assert f.get("mindful", "EDGE_KV", BUNDLE) == pocket_bundle()
 
 
@@ -80,6 +70,6 @@ def test_an_isolate_that_is_behind_does_not_lower_the_floor(f: Fleet) -> None:
     newer = signed(9)
     f.put("mindful", "EDGE_KV", MANIFEST, newer)
     f.put_everywhere(MANIFEST, signed(6))
-    until(lambda: runs(f, "mindful") == 6)
+    until(lambda: f.runs("mindful") == 6)
     f.settle()
     assert f.get("mindful", "EDGE_KV", MANIFEST) == newer
