@@ -1,5 +1,5 @@
 # Proffer.  The first two commands of a newcomer: `make demo`, `make test`.
-.PHONY: help demo test check fuzz bench worker pyodide-wheel clean
+.PHONY: help demo test check fuzz drill bench worker pyodide-wheel clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,11 @@ fuzz: ## hostile input, many generated rules and decisions, two hours (options: 
 	@.venv/bin/python -m tests.support.prepare
 	@.venv/bin/python -m pip install -qq --disable-pip-version-check --editable ".[fuzz]"
 	@.venv/bin/python -m fuzz.run
+
+drill: ## faults at every step of a publish, half an hour; also needs strace (see drills/run.py)
+	@sh scripts/venv.sh test
+	@.venv/bin/python -m tests.support.prepare
+	@.venv/bin/python -m drills.run
 
 bench: ## sizes and speeds as ratios, an hour or less (options: ARGS="size")
 	@sh scripts/venv.sh test

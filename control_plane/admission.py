@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Literal, TypeVar
 
@@ -148,9 +149,9 @@ class Arrival(Struct, frozen=True, kw_only=True):
 class Admission:
     """Reads events; holds what that needs.  Thread-safe."""
 
-    def __init__(self, policies: Policies, edge_secret: bytes) -> None:
+    def __init__(self, policies: Policies, edge_secrets: Callable[[], tuple[bytes, ...]]) -> None:
         self._policies = policies
-        self._edge_secret = edge_secret
+        self._edge_secrets = edge_secrets
 
     def admit(self, raw: bytes, arrival: Arrival) -> Fact:
         """What an event says.  Raises `Rejected`."""
@@ -199,10 +200,11 @@ class Admission:
     def _is_attested(self, data: DecisionData) -> bool:
         if not data.mac:
             return False
-        expected = hmac.digest(self._edge_secret, data.record, "sha256").hex()
-        if not hmac.compare_digest(expected.encode(), data.mac.encode()):
-            raise Rejected(Reason.BAD_MAC, "the MAC is not that of the edge's secret")
-        return True
+        for secret in self._edge_secrets():
+            expected = hmac.digest(secret, data.record, "sha256").hex()
+            if hmac.compare_digest(expected.encode(), data.mac.encode()):
+                return True
+        raise Rejected(Reason.BAD_MAC, "the MAC is not that of an edge's secret")
 
 
 def _envelope(raw: bytes) -> Event:

@@ -11,13 +11,22 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Lifespan
 
-from control_plane import endpoints as api
+from control_plane.accounts.announcing import announce_setup, keep_accounts_swept
+from control_plane.api.all import OPERATIONS
+from control_plane.api.limits import Limits
+from control_plane.api.openapi import encoded
+from control_plane.api.operation import Operation
+from control_plane.api.serving import routes_of
+from control_plane.audit.keeping import keep_checkpointed
 from control_plane.console.routes import console_routes
 from control_plane.console.snapshots import Snapshots
 from control_plane.crowd import Crowd
@@ -29,13 +38,19 @@ from control_plane.errors import (
     problem_response,
 )
 from control_plane.issuing import NotOutYet
-from control_plane.learning.endpoints import learning_routes
+from control_plane.key_watch import keep_watched
 from control_plane.learning.loop import keep_learning
 from control_plane.publishing import PublishRefused
+from control_plane.releasing.watch import keep_releasing
 from control_plane.services import Background, Services
 from control_plane.settings import Settings, read_settings
 from control_plane.storage.objects import ObjectError, Tampered
 from control_plane.storage.writer import RETRY_AFTER_S, StorageUnavailable
+from control_plane.telemetry.logs import log_json
+from control_plane.telemetry.metrics import Metrics
+from control_plane.telemetry.observing import Observing
+from control_plane.telemetry.pulse import beating
+from control_plane.telemetry.tracing import tracing
 from policy_compiler.diagnostics import CatalogRefused
 
 log = logging.getLogger(__name__)
@@ -45,33 +60,29 @@ async def to_console(request: Request) -> Response:
     return RedirectResponse("/console", 307)
 
 
-ROUTES: list[BaseRoute] = [
-    Route("/", to_console),
-    Route("/healthz", api.healthz),
-    Route("/problems/{name}", api.problem),
-    Route("/v1/keys/root.{version:int}.jws", api.root),
-    Route("/v1/channels/{channel}/{projection}.jws", api.manifest),
-    Route("/v1/releases/{digest}", api.release),
-    Route("/v1/bundles/{digest}", api.bundle),
-    Route("/v1/beacons", api.beacons, methods=["POST"]),
-    Route("/v1/redemptions/reserve", api.reserve, methods=["POST"]),
-    Route("/v1/redemptions/commit", api.commit, methods=["POST"]),
-    Route("/v1/redemptions/release", api.release_reservation, methods=["POST"]),
-    Route("/v1/redemptions/reverse", api.reverse, methods=["POST"]),
-    *learning_routes(),
-    *console_routes(),
-]
+PAGES: list[BaseRoute] = [Route("/", to_console), *console_routes()]
+"""What people open in a browser; the rest are operations (`api/all.py`)."""
+ROUTES: list[BaseRoute] = [*routes_of(OPERATIONS), *PAGES]
 
 
 async def keep_signed(services: Services) -> None:
-    await services.publisher.keep_signed()
+    await asyncio.gather(*(each.keep_signed() for each in services.channels.values()))
 
 
 async def keep_swept(services: Services) -> None:
     await services.redemptions.keep_swept()
 
 
-BACKGROUND: tuple[Background, ...] = (keep_signed, keep_swept, keep_learning)
+BACKGROUND: tuple[Background, ...] = (
+    keep_signed,
+    keep_swept,
+    keep_learning,
+    keep_checkpointed,
+    keep_releasing,
+    keep_watched,
+    announce_setup,
+    keep_accounts_swept,
+)
 
 
 async def answer_unavailable(request: Request, error: Exception) -> Response:
@@ -90,44 +101,80 @@ async def answer_not_published(request: Request, error: Exception) -> Response:
     return problem_response(Refused("policy-refused", str(error), help=help))
 
 
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+HANDLERS: dict[type[Exception], Handler] = {
+    Refused: answer_refused,
+    StorageUnavailable: answer_unavailable,
+    ObjectError: answer_unavailable,
+    Tampered: answer_damaged,
+    CatalogRefused: answer_not_published,
+    PublishRefused: answer_not_published,
+    HTTPException: answer_http,
+    Exception: answer_crash,
+}
+
+
+def assemble(
+    settings: Settings,
+    operations: Sequence[Operation],
+    pages: Sequence[BaseRoute] = (),
+    lifespan: Lifespan[Starlette] | None = None,
+) -> Starlette:
+    """Operations and pages as one application; `lifespan` sets `app.state.services`."""
+    routes = [*routes_of(operations), *pages]
+    metrics = Metrics()
+    around = Middleware(Observing, metrics=metrics, log=settings.log == "json")
+    app = Starlette(
+        routes=routes,
+        exception_handlers=HANDLERS,  # type: ignore[arg-type]
+        lifespan=lifespan,
+        middleware=[around],
+    )
+    app.state.metrics = metrics
+    app.state.snapshots = Snapshots()
+    app.state.crowd = Crowd()
+    app.state.limits = Limits(settings.calls_per_s, settings.public_calls_per_s)
+    app.state.openapi = msgspec.Raw(encoded(operations))
+    # "/v1/drafts/" is the draft without a name, not the list of drafts
+    app.router.redirect_slashes = False
+    return app
+
+
 def create_app(
-    settings: Settings | None = None, background: Sequence[Background] = BACKGROUND
+    settings: Settings | None = None,
+    background: Sequence[Background] = BACKGROUND,
+    operations: Sequence[Operation] = OPERATIONS,
 ) -> Starlette:
     """The application; settings default to the environment, read once, here."""
     known = settings or read_settings(os.environ)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        services = await asyncio.to_thread(Services.open, known)
-        app.state.services = services
-        tasks = [asyncio.create_task(_forever(run, services)) for run in background]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.to_thread(services.close)
+        if known.log == "json":
+            log_json()
+        metrics: Metrics = app.state.metrics
+        with tracing():
+            services = await asyncio.to_thread(Services.open, known)
+            app.state.services = services
+            metrics.watch(services)
+            tasks = [asyncio.create_task(_forever(run, services, metrics)) for run in background]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                await asyncio.to_thread(services.close)
 
-    handlers: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
-        Refused: answer_refused,
-        StorageUnavailable: answer_unavailable,
-        ObjectError: answer_unavailable,
-        Tampered: answer_damaged,
-        CatalogRefused: answer_not_published,
-        PublishRefused: answer_not_published,
-        HTTPException: answer_http,
-        Exception: answer_crash,
-    }
-    app = Starlette(routes=ROUTES, exception_handlers=handlers, lifespan=lifespan)  # type: ignore[arg-type]
-    app.state.snapshots = Snapshots()
-    app.state.crowd = Crowd()
-    return app
+    return assemble(known, operations, PAGES, lifespan)
 
 
-async def _forever(run: Background, services: Services) -> None:
+async def _forever(run: Background, services: Services, metrics: Metrics) -> None:
     """What fails beside the server is told and ends; the server goes on."""
+    name = getattr(run, "__name__", type(run).__name__)
     try:
-        await run(services)
+        with beating(metrics.begin(name)):
+            await run(services)
     except Exception:
-        log.exception("%s ended", getattr(run, "__name__", run))
+        log.exception("%s ended", name)

@@ -14,12 +14,13 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import insert, select
 
-from control_plane.publishing import Publisher, PublishRefused
+from control_plane.publishing import Publisher, PublishRefused, RampIsOpen
+from control_plane.releasing.making import Made, make_folder
 from control_plane.signing import Signing
 from control_plane.storage import tables as t
 from control_plane.storage.database import Database
 from control_plane.storage.writer import Writer
-from policy_compiler.compiling import Compiled, compile_catalog
+from policy_compiler.compiling import Compiled
 from policy_compiler.diagnostics import Diagnostic
 from policy_compiler.weigh import Allocation, Weights
 
@@ -59,35 +60,49 @@ class CatalogFolder:
 
     def compile(self, weights: Weights | None = None) -> Compiled:
         """The catalog with these weights, or those learned last.  Publishes nothing."""
+        return self.make(weights).compiled
+
+    def make(self, weights: Weights | None = None) -> Made:
+        """The same, with where it comes from."""
         if self._folder is None:
             raise PublishRefused(
                 "no catalog is configured", "Set PROFFER_CATALOG to the catalog's folder."
             )
-        return compile_catalog(self._folder, weights=weights or self.weights())
+        return make_folder(self._folder, weights or self.weights())
 
-    def publish(self, *, actor: str, note: str = "") -> PublishedCatalog:
+    def publish(self, *, actor: str, note: str = "", only_first: bool = False) -> PublishedCatalog:
+        """`only_first`: raises `AlreadyPublished` if there is a live policy."""
         with self._one_at_a_time:
-            compiled = self.compile()
-            signing = self._publisher.publish(compiled.data, actor=actor, note=note)
-            return PublishedCatalog(signing, compiled.diagnostics)
+            made = self.make()
+            signing = self._publisher.publish(
+                made.compiled.data,
+                actor=actor,
+                note=note,
+                only_first=only_first,
+                origin=made.origin,
+            )
+            return PublishedCatalog(signing, made.compiled.diagnostics)
 
     def publish_weights(self, weights: Weights, *, note: str) -> Signing | None:
         """Compile and publish with newly learned weights, and keep their allocations.
 
         None if nothing changed.  Refused while the live policy is one that somebody
-        rolled back to: a person went back, so a person goes on.
+        rolled back to: a person went back, so a person goes on.  Refused while a ramp is
+        open: the next catalog is being tried, and is not for learning to publish.
         """
         with self._one_at_a_time:
             if self._publisher.is_rolled_back():
                 raise PublishRefused(
                     "the policy was rolled back; learning waits", "Publish to let it go on."
                 )
-            compiled = self.compile(weights)
             live = self._publisher.live()
-            if live is not None and live.bundle == compiled.digest:
+            if live is not None and live.content.canary is not None:
+                raise RampIsOpen
+            made = self.make(weights)
+            if live is not None and live.bundle == made.compiled.digest:
                 return None
             signing = self._publisher.publish(
-                compiled.data, actor="learner", reason="learn", note=note
+                made.compiled.data, actor="learner", reason="learn", note=note, origin=made.origin
             )
             self._keep(weights, signing.issued_s, note)
             return signing

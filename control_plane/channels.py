@@ -107,6 +107,11 @@ class ChannelFile:
         return key is not None and verify(key.public, signature.message, signature.signature)
 
 
+def signer_of(signed: bytes) -> str:
+    """The id of the key that signed a manifest of ours."""
+    return read_compact(signed, MANIFEST_TYPE).signatures[0].kid
+
+
 # --- believing, as edges do ---------------------------------------------------
 
 

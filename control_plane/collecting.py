@@ -19,6 +19,7 @@ import msgspec
 from sqlalchemy import Connection, delete, select
 
 from control_plane.admission import UNREADABLE, Admission, Arrival, Fact, Rejected, Trust
+from control_plane.audit.log import Entry, append
 from control_plane.errors import Refused
 from control_plane.facts import Receipt, store
 from control_plane.quarantine import Quarantined
@@ -53,6 +54,8 @@ class Collector:
         self._tenant = tenant
         self._currency = currency
         self._now_s = now_s
+        self.received = Receipt(0, 0, 0)
+        """What came since the start, and what became of it."""
 
     async def accept(self, body: bytes, from_shop: bool) -> Receipt:
         """Store a batch; returns when it is durable.
@@ -62,7 +65,9 @@ class Collector:
         """
         now_s = self._now_s()
         facts, bad = await asyncio.to_thread(self._admit_all, split(body), from_shop, now_s)
-        return await self._writer.do(lambda c: store(c, self._tenant, facts, bad, now_s))
+        receipt = await self._writer.do(lambda c: store(c, self._tenant, facts, bad, now_s))
+        self.received = _sum(self.received, receipt)
+        return receipt
 
     def _admit_all(
         self, events: Sequence[bytes], from_shop: bool, now_s: int
@@ -81,11 +86,11 @@ class Collector:
     def _arrival(self, from_shop: bool, now_s: int) -> Arrival:
         return Arrival(from_shop=from_shop, now_s=now_s, currency=self._currency())
 
-    def replay_quarantine(self) -> Receipt:
+    def replay_quarantine(self, actor: str = "local") -> Receipt:
         """Try every quarantined event again; those that count now leave quarantine.  Blocks."""
         last, total = 0, Receipt(0, 0, 0)
         while ids := self._quarantined_after(last):
-            receipt = self._writer.run(lambda c, ids=ids: self._replay(c, ids))
+            receipt = self._writer.run(lambda c, ids=ids: self._replay(c, ids, actor))
             last, total = ids[-1], _sum(total, receipt)
         return total
 
@@ -97,7 +102,7 @@ class Collector:
             query = query.order_by(t.quarantine.c.id).limit(REPLAY_LIMIT)
             return list(connection.scalars(query))
 
-    def _replay(self, connection: Connection, ids: list[int]) -> Receipt:
+    def _replay(self, connection: Connection, ids: list[int], actor: str) -> Receipt:
         now_s, facts, healed = self._now_s(), [], []
         stranger, shop = self._arrival(False, now_s), self._arrival(True, now_s)
         rows = connection.execute(select(t.quarantine).where(t.quarantine.c.id.in_(ids))).all()
@@ -111,7 +116,19 @@ class Collector:
         connection.execute(delete(t.quarantine).where(t.quarantine.c.id.in_(healed)))
         receipt = store(connection, self._tenant, facts, [], now_s)
         still = receipt.quarantined + len(rows) - len(healed)
-        return Receipt(receipt.accepted, receipt.duplicates, still)
+        tried = Receipt(receipt.accepted, receipt.duplicates, still)
+        append(connection, self._entry(actor, tried))
+        return tried
+
+    def _entry(self, actor: str, tried: Receipt) -> Entry:
+        """How many events were tried and with what success; never what is in them."""
+        return Entry(
+            tenant=self._tenant,
+            actor=actor,
+            action="quarantine.replay",
+            subject="quarantine",
+            after=tried,
+        )
 
 
 def _sum(a: Receipt, b: Receipt) -> Receipt:

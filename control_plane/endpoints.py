@@ -5,94 +5,88 @@ from __future__ import annotations
 import asyncio
 from contextlib import nullcontext
 from hashlib import sha256
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from msgspec import Meta, Struct
 
+from control_plane.api.call import Answer, Call, quoted
+from control_plane.api.operation import Link, Operation
 from control_plane.crowd import Crowd
 from control_plane.errors import PROBLEMS, Refused
-from control_plane.http import (
-    check_type,
-    is_shop,
-    json_response,
-    read_body,
-    read_json,
-    require_shop,
-)
-from control_plane.redemption import Reserve
-from control_plane.services import Services
-from edge.decision.events import BATCH_LIMIT_BYTES, BATCH_TYPE
+from control_plane.facts import Receipt
+from control_plane.http import read_body
+from control_plane.redemption import Reservation, Reserve
+from edge.decision.events import BATCH_LIMIT_BYTES, BATCH_LIMIT_EVENTS, BATCH_TYPE
 
 FOR_EVER = "public, max-age=31536000, immutable"
 FOR_AN_HOUR = "public, max-age=3600"
+FOR_SECONDS = "public, max-age=5, stale-while-revalidate=30"
 BATCH_WITHIN_S = 10.0
 """How long a batch may take to arrive; a sender that drips holds a place no longer."""
-FOR_SECONDS = "public, max-age=5, stale-while-revalidate=30"
 
-
-def services_of(request: Request) -> Services:
-    return request.app.state.services
+Digest = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z", description="SHA-256, hexadecimal.")]
+Name = Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9-]{0,62}\Z")]
 
 
 # --- objects ------------------------------------------------------------------
 
 
-async def bundle(request: Request) -> Response:
-    name = f"bundles/{request.path_params['digest']}"
-    return await _object(request, name, FOR_EVER, "application/octet-stream")
+class OfDigest(Struct, frozen=True):
+    digest: Digest
 
 
-async def release(request: Request) -> Response:
-    name = f"releases/{request.path_params['digest']}"
-    return await _object(request, name, FOR_EVER, "application/json")
+class OfVersion(Struct, frozen=True):
+    version: Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
-async def root(request: Request) -> Response:
-    name = f"keys/root.{request.path_params['version']}.jws"
-    # Written once, but its name does not say what is in it.
-    return await _object(request, name, FOR_AN_HOUR, "application/jose+json")
+class OfChannel(Struct, frozen=True):
+    channel: Name
+    projection: Name
 
 
-async def manifest(request: Request) -> Response:
-    path = request.path_params
-    name = f"channels/{path['channel']}/{path['projection']}.jws"
-    return await _object(request, name, FOR_SECONDS, "application/jose")
+async def bundle(call: Call) -> Answer:
+    return await _object(call, f"bundles/{call.params.digest}")
 
 
-async def _object(request: Request, name: str, caching: str, media_type: str) -> Response:
+async def release(call: Call) -> Answer:
+    return await _object(call, f"releases/{call.params.digest}")
+
+
+async def root(call: Call) -> Answer:
+    return await _object(call, f"keys/root.{call.params.version}.jws")
+
+
+async def manifest(call: Call) -> Answer:
+    return await _object(call, f"channels/{call.params.channel}/{call.params.projection}.jws")
+
+
+async def _object(call: Call, name: str) -> Answer:
     """A published file; a missing one is never cached, since it may come any second.
 
     What is cached for ever was hashed just now: the store raises `Tampered` for a file that
     is not what its name says, and errors are not cached.
     """
-    data = await asyncio.to_thread(services_of(request).published, name)
+    data = await asyncio.to_thread(call.services.published, name)
     if data is None:
         raise Refused("not-found", f"there is no object {name}")
-    headers = {"ETag": f'"{sha256(data).hexdigest()}"', "Cache-Control": caching}
-    if _is_known(request, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    return Response(data, headers=headers, media_type=media_type)
-
-
-def _is_known(request: Request, etag: str) -> bool:
-    asked = request.headers.get("if-none-match", "")
-    known = [tag.strip().removeprefix("W/") for tag in asked.split(",")]
-    return etag in known or "*" in known
+    return Answer(data, etag=quoted(sha256(data).hexdigest()))
 
 
 # --- beacons ------------------------------------------------------------------
 
+Batch = Annotated[
+    list[Any],
+    Meta(max_length=BATCH_LIMIT_EVENTS, description="CloudEvents 1.0; bad ones go to quarantine."),
+]
 
-async def beacons(request: Request) -> Response:
+
+async def beacons(call: Call) -> Answer:
     """202 once every event is stored or in quarantine, durably."""
-    services = services_of(request)
-    check_type(request, BATCH_TYPE)
-    from_shop = is_shop(request, services.keys.shop_key)
-    crowd: Crowd = request.app.state.crowd
+    from_shop = call.actor.may("collect")
+    crowd: Crowd = call.request.app.state.crowd
     with nullcontext() if from_shop else crowd.place():
-        body = await read_body(request, BATCH_LIMIT_BYTES, within_s=BATCH_WITHIN_S)
-        return json_response(await services.collector.accept(body, from_shop), 202)
+        body = await read_body(call.request, BATCH_LIMIT_BYTES, within_s=BATCH_WITHIN_S)
+        return Answer(await call.services.collector.accept(body, from_shop), 202)
 
 
 # --- redemption ---------------------------------------------------------------
@@ -104,31 +98,34 @@ class Named(Struct, frozen=True, forbid_unknown_fields=True):
     reservation: str
 
 
-async def reserve(request: Request) -> Response:
-    services = services_of(request)
-    require_shop(request, services.keys.shop_key)
-    asked = await read_json(request, Reserve)
-    return json_response(await services.redemptions.reserve(asked))
+Buying = Annotated[
+    Reserve,
+    Meta(
+        extra_json_schema={
+            "anyOf": [
+                {"required": [who], "properties": {who: {"minLength": 1}}}
+                for who in ("visitor", "customer", "subject")
+            ]
+        }
+    ),
+]
+"""At least one of the three is told."""
 
 
-async def commit(request: Request) -> Response:
-    services = services_of(request)
-    return json_response(await services.redemptions.commit(await _named(request)))
+async def reserve(call: Call) -> Answer:
+    return Answer(await call.services.redemptions.reserve(call.body))
 
 
-async def release_reservation(request: Request) -> Response:
-    services = services_of(request)
-    return json_response(await services.redemptions.release(await _named(request)))
+async def commit(call: Call) -> Answer:
+    return Answer(await call.services.redemptions.commit(call.body.reservation))
 
 
-async def reverse(request: Request) -> Response:
-    services = services_of(request)
-    return json_response(await services.redemptions.reverse(await _named(request)))
+async def release_reservation(call: Call) -> Answer:
+    return Answer(await call.services.redemptions.release(call.body.reservation))
 
 
-async def _named(request: Request) -> str:
-    require_shop(request, services_of(request).keys.shop_key)
-    return (await read_json(request, Named)).reservation
+async def reverse(call: Call) -> Answer:
+    return Answer(await call.services.redemptions.reverse(call.body.reservation))
 
 
 # --- about itself -------------------------------------------------------------
@@ -137,26 +134,141 @@ async def _named(request: Request) -> str:
 class Health(Struct, frozen=True, kw_only=True):
     """`sequence` and `expires_s` of the live manifest, None before the first publish."""
 
-    status: str
+    status: Literal["ok"]
     sequence: int | None
     expires_s: int | None
 
 
-def healthz(request: Request) -> Response:
+class OfProblem(Struct, frozen=True):
+    name: Annotated[str, Meta(pattern=r"\A[a-z-]{1,60}\Z")]
+
+
+async def healthz(call: Call) -> Answer:
     """Whether the database answers."""
-    live = services_of(request).publisher.live()
+    live = await asyncio.to_thread(call.services.publisher.live)
     health = Health(
         status="ok",
         sequence=live.sequence if live else None,
         expires_s=live.expires_s if live else None,
     )
-    return json_response(health)
+    return Answer(health)
 
 
-async def problem(request: Request) -> Response:
+async def problem(call: Call) -> Answer:
     """What a problem's `type` points to."""
-    name = request.path_params["name"]
+    name = call.params.name
     if name not in PROBLEMS:
-        raise Refused("not-found", f"there is no problem type {name[:80]!a}")
+        raise Refused("not-found", f"there is no problem type {name!a}")
     kind = PROBLEMS[name]
-    return PlainTextResponse(f"{kind.title} ({kind.status})\n\n{kind.help}\n")
+    return Answer(f"{kind.title} ({kind.status})\n\n{kind.help}\n")
+
+
+# --- all of them --------------------------------------------------------------
+
+
+def _file(
+    name: str, path: str, summary: str, params: type[Struct], media: str, caching: str
+) -> Operation:
+    handlers = {"bundle": bundle, "release": release, "root": root, "manifest": manifest}
+    return Operation(
+        method="GET",
+        path=path,
+        name=f"get_{name}",
+        summary=summary,
+        tag="objects",
+        permission="public",
+        handler=handlers[name],
+        params=params,
+        answers={200: bytes},
+        problems=("damaged",),
+        answer_media=media,
+        caching=caching,
+        gives_etag=True,
+    )
+
+
+def _step(name: str, summary: str, handler: Any, *problems: str) -> Operation:
+    """What becomes of a reservation."""
+    return Operation(
+        method="POST",
+        path=f"/v1/redemptions/{name}",
+        name=f"{name}_redemption",
+        summary=summary,
+        tag="redemption",
+        permission="redeem",
+        handler=handler,
+        body=Named,
+        answers={200: Reservation},
+        problems=("unknown-reservation", "reservation-closed", *problems),
+    )
+
+
+OPERATIONS = (
+    # written once, but a root's name does not say what is in it
+    _file("root", "/v1/keys/root.{version}.jws", "A root: which keys are believed.", OfVersion,
+          "application/jose+json", FOR_AN_HOUR),
+    _file("manifest", "/v1/channels/{channel}/{projection}.jws", "The live manifest of a channel.",
+          OfChannel, "application/jose", FOR_SECONDS),
+    _file("release", "/v1/releases/{digest}", "A release: which bundles belong together.", OfDigest,
+          "application/json", FOR_EVER),
+    _file("bundle", "/v1/bundles/{digest}", "A bundle: one policy, as edges read it.", OfDigest,
+          "application/octet-stream", FOR_EVER),
+    Operation(
+        method="POST",
+        path="/v1/beacons",
+        name="send_beacons",
+        summary="Takes a batch of events; 202 once it is durable.",
+        tag="beacons",
+        permission="public",
+        knows_caller=True,
+        handler=beacons,
+        body=Batch,
+        body_media=BATCH_TYPE,
+        body_limit_bytes=BATCH_LIMIT_BYTES,
+        reads_body_itself=True,
+        answers={202: Receipt},
+        problems=("malformed-request", "busy"),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/redemptions/reserve",
+        name="reserve_redemption",
+        summary="Holds an offer for an order.",
+        tag="redemption",
+        permission="redeem",
+        handler=reserve,
+        body=Buying,
+        answers={200: Reservation},
+        problems=("wrong-subject", "token-spent", "cap-reached", "offer-paused",
+                  "reservation-closed", "token-expired", "token-invalid", "not-redeemable"),
+        links=tuple(
+            Link(to=f"{step}_redemption", body={"reservation": "reservation"})
+            for step in ("commit", "release", "reverse")
+        ),
+    ),
+    _step("commit", "Uses a reserved offer up.", commit),
+    _step("release", "Gives a reserved offer back.", release_reservation),
+    _step("reverse", "Takes a committed redemption back.", reverse),
+    Operation(
+        method="GET",
+        path="/healthz",
+        name="get_health",
+        summary="Whether it answers, and the live manifest's sequence and expiry.",
+        tag="about",
+        permission="public",
+        handler=healthz,
+        answers={200: Health},
+    ),
+    Operation(
+        method="GET",
+        path="/problems/{name}",
+        name="get_problem_type",
+        summary="What a problem's type means.",
+        tag="about",
+        permission="public",
+        handler=problem,
+        params=OfProblem,
+        answers={200: str},
+        answer_media="text/plain",
+    ),
+)  # fmt: skip

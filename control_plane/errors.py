@@ -36,12 +36,45 @@ PROBLEMS: dict[str, ProblemType] = {
         "The request cannot be read", 400, "Correct what the detail names; nothing was changed."
     ),
     "unauthorized": ProblemType(
-        "The shop's key is missing or wrong", 401, "Send `Authorization: Bearer <shop key>`."
+        "It is not known who is calling",
+        401,
+        "Send `Authorization: Bearer <key>` with an API key or the shop's key, or log in.",
     ),
     "forbidden": ProblemType(
         "This request did not come from the console",
         403,
         "Open the console at its own address, reload the page, and try again.",
+    ),
+    "wrong-login": ProblemType(
+        "Name and password do not belong together",
+        401,
+        "Try again; an admin can make a new setup link for whoever forgot the password.",
+    ),
+    "not-permitted": ProblemType(
+        "You are not allowed to do this", 403, "Ask an admin for a role that includes it."
+    ),
+    "setup-link-spent": ProblemType(
+        "The setup link is not valid any more",
+        410,
+        "Ask for a new one: from an admin, or with `proffer accounts link NAME` on the server.",
+    ),
+    "name-taken": ProblemType(
+        "Somebody has this name already", 409, "Choose another name, or change that account."
+    ),
+    "account-disabled": ProblemType("The account is disabled", 409, "Enable it first."),
+    "last-admin": ProblemType(
+        "The last admin has to stay", 409, "Make somebody else an admin first."
+    ),
+    "not-a-person": ProblemType(
+        "This is about a person's own login",
+        409,
+        "Log in with name and password; API keys and the open console have none.",
+    ),
+    "weak-password": ProblemType(
+        "This password is not taken", 422, "Choose a longer one: a few words will do."
+    ),
+    "too-many-logins": ProblemType(
+        "Too many logins failed", 429, "Wait for Retry-After seconds, then try again."
     ),
     "wrong-subject": ProblemType(
         "The offer belongs to someone else",
@@ -53,6 +86,20 @@ PROBLEMS: dict[str, ProblemType] = {
     ),
     "unknown-reservation": ProblemType(
         "There is no such reservation", 404, "Send the `reservation` that reserve answered with."
+    ),
+    "unknown-channel": ProblemType(
+        "There is no such channel", 404, "GET /v1/channels lists those there are."
+    ),
+    "unknown-ramp": ProblemType(
+        "There is no such ramp", 404, "Look at the ramps of the channel, and name one of them."
+    ),
+    "unknown-schedule": ProblemType(
+        "There is no such schedule",
+        404,
+        "Look at the schedules of the channel, and name one of them.",
+    ),
+    "ramp-open": ProblemType(
+        "A ramp is open on this channel", 409, "Finish or abort the ramp, then try again."
     ),
     "method-not-allowed": ProblemType(
         "This address does not take that method", 405, "The header Allow names those it takes."
@@ -72,8 +119,16 @@ PROBLEMS: dict[str, ProblemType] = {
     "reservation-closed": ProblemType(
         "The reservation is not open to that", 409, "Reserve again with the token, then commit."
     ),
+    "key-in-flight": ProblemType(
+        "The request with this Idempotency-Key has no answer yet",
+        409,
+        "Ask again in a moment; if it stays so, look whether it happened, then take a new key.",
+    ),
     "token-expired": ProblemType(
         "The offer has expired", 410, "Ask the edge for a new decision, or order without it."
+    ),
+    "precondition-failed": ProblemType(
+        "It was changed meanwhile", 412, "Get it again, with its ETag, and edit that version."
     ),
     "too-large": ProblemType(
         "The request is too large", 413, "Send less at once; the detail names the limit."
@@ -89,8 +144,87 @@ PROBLEMS: dict[str, ProblemType] = {
         422,
         "Place the order without it, or change the cart as the detail says.",
     ),
+    "key-reused": ProblemType(
+        "This Idempotency-Key belongs to another request", 422, "Take a new key for a new request."
+    ),
     "policy-refused": ProblemType(
         "The policy cannot be published", 422, "Correct what the detail names; nothing was changed."
+    ),
+    "precondition-required": ProblemType(
+        "An edit must say which version it is of", 428, "Send the ETag that you got, as If-Match."
+    ),
+    "rate-limited": ProblemType(
+        "Too many requests came at once", 429, "Wait Retry-After seconds, then send it again."
+    ),
+    "own-work": ProblemType(
+        "Nobody approves their own work",
+        403,
+        "Ask somebody who had no hand in this content; a key counts as its owner.",
+    ),
+    "unknown-draft": ProblemType(
+        "There is no such draft", 404, "Look at GET /v1/drafts for those that there are."
+    ),
+    "unknown-replay": ProblemType(
+        "There is no such replay", 404, "Look at GET /v1/replays for those that there are."
+    ),
+    "unknown-policy": ProblemType(
+        "There is no such policy",
+        404,
+        "Send the content hash of a revision, or the digest of a published bundle.",
+    ),
+    "replay-busy": ProblemType(
+        "A replay is running already",
+        409,
+        "Wait for it, or cancel it; GET /v1/replays tells how far it is.",
+    ),
+    "replay-closed": ProblemType(
+        "The replay is not open to that",
+        409,
+        "Only a running one can be cancelled, only one that was not finished started again.",
+    ),
+    "replay-refused": ProblemType(
+        "Records cannot be replayed like this", 422, "Correct what the detail names."
+    ),
+    "unknown-revision": ProblemType(
+        "There is no such revision",
+        404,
+        "Look at GET /v1/catalog/revisions for those that there are.",
+    ),
+    "unknown-file": ProblemType(
+        "There is no such file in the catalog", 404, "Look at the revision's files."
+    ),
+    "unknown-offer": ProblemType("There is no such offer", 404, "Look at the draft's offers."),
+    "unknown-review": ProblemType(
+        "There is no such review", 404, "Look at GET /v1/reviews for those that there are."
+    ),
+    "draft-closed": ProblemType(
+        "The draft takes no more edits",
+        409,
+        "Make a new draft; the revisions of this one are still there.",
+    ),
+    "merge-conflict": ProblemType(
+        "Both sides changed the same lines",
+        409,
+        "Say in `resolve` whose version of each file to take, or edit the draft first.",
+    ),
+    "not-reviewable": ProblemType(
+        "The draft is not ready for that",
+        409,
+        "Look at the draft's status, and do what its detail says.",
+    ),
+    "review-closed": ProblemType("The review is over", 409, "Ask for a new review of the draft."),
+    "content-moved": ProblemType(
+        "The draft was edited meanwhile",
+        409,
+        "Look at what it holds now; approvals are for one content alone.",
+    ),
+    "catalog-refused": ProblemType(
+        "This cannot be a catalog's files",
+        422,
+        "Correct what the detail names; nothing was changed.",
+    ),
+    "edit-refused": ProblemType(
+        "The edit cannot be made", 422, "Correct it, or edit the whole file; nothing was changed."
     ),
     "damaged": ProblemType(
         "A published file is damaged",

@@ -1,19 +1,12 @@
-"""Reading requests: bodies within limits, typed JSON, and who is calling."""
+"""Reading requests: bodies within limits of size and time, and of the right kind."""
 
 from __future__ import annotations
 
 import asyncio
-import hmac
-from typing import TypeVar
 
-import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
 
 from control_plane.errors import Refused
-
-T = TypeVar("T")
-JSON_LIMIT_BYTES = 64 << 10
 
 
 async def read_body(request: Request, limit_bytes: int, *, within_s: float | None = None) -> bytes:
@@ -39,39 +32,3 @@ def check_type(request: Request, wanted: str) -> None:
     sent = request.headers.get("content-type", "")
     if sent.partition(";")[0].strip().lower() != wanted:
         raise Refused("wrong-type", f"Content-Type is {sent[:80]!a}, not {wanted}")
-
-
-async def read_json(request: Request, kind: type[T]) -> T:
-    """A JSON body of this type.  Raises `Refused`."""
-    check_type(request, "application/json")
-    body = await read_body(request, JSON_LIMIT_BYTES)
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused("malformed-request", f"body: {error}") from None
-
-
-def json_response(value: object, status: int = 200) -> Response:
-    headers = {"Cache-Control": "no-store"}
-    return Response(msgspec.json.encode(value), status, headers, "application/json")
-
-
-def is_shop(request: Request, shop_key: str) -> bool:
-    """Whether the shop's key came along; raises `Refused` for a wrong one."""
-    sent = request.headers.get("authorization")
-    if sent is None:
-        return False
-    scheme, _, key = sent.partition(" ")
-    right = hmac.compare_digest(key.strip().encode(), shop_key.encode())
-    if scheme.lower() != "bearer" or not right:
-        raise _unauthorized("the key in Authorization is not the shop's")
-    return True
-
-
-def require_shop(request: Request, shop_key: str) -> None:
-    if not is_shop(request, shop_key):
-        raise _unauthorized("there is no Authorization header")
-
-
-def _unauthorized(what: str) -> Refused:
-    return Refused("unauthorized", what, headers={"WWW-Authenticate": "Bearer"})

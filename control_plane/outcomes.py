@@ -117,7 +117,7 @@ def sides(
 
 def _earned(tenant: str, attribution_s: int, placement: str | None) -> Subquery:
     """Per unit: on which side it was, its orders and profit since it was first exposed."""
-    seen, worth = _seen(tenant, placement), _worth(tenant)
+    seen, worth = _seen(tenant, placement), order_worth(tenant)
     inside = and_(
         worth.c.unit == seen.c.unit,
         worth.c.time_s >= seen.c.since_s,
@@ -171,7 +171,7 @@ def _exposed(tenant: str) -> Any:
     return and_(attested, exposure)
 
 
-def _worth(tenant: str) -> Subquery:
+def order_worth(tenant: str) -> Subquery:
     """Every order under each of its units, with its profit."""
     redeemed = (
         select(
@@ -209,7 +209,7 @@ def learning_rows(
     """
     drawing = case((d.shown_draw == KEPT, d.drawn_by), else_=d.id)
     seen = select(drawing).where(_exposed(tenant), d.shown_draw.in_((FRESH, KEPT)))
-    worth = _worth(tenant)
+    worth = order_worth(tenant)
     inside = and_(
         worth.c.unit == d.unit,
         worth.c.time_s >= d.time_s,

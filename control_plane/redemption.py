@@ -18,8 +18,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Annotated
 
-from msgspec import Struct, structs
+from msgspec import Meta, Struct, structs
 from sqlalchemy import Connection
 
 from control_plane.admission import NAME_LIMIT_BYTES
@@ -37,8 +39,10 @@ from control_plane.redemption_book import (
     Cap,
     Entry,
 )
+from control_plane.releasing.promises import BROKEN, note_broken
 from control_plane.settings import Settings
 from control_plane.storage.writer import StorageUnavailable, Writer
+from control_plane.telemetry.pulse import beat
 from edge.decision.bundle import Bundle
 from edge.decision.errors import TokenError
 from edge.decision.hashing import is_part
@@ -51,6 +55,10 @@ log = logging.getLogger(__name__)
 SWEEP_EVERY_S = 30.0
 
 
+Text = Annotated[str, Meta(max_length=NAME_LIMIT_BYTES, pattern=r"\A[^\x00-\x1f]*\Z")]
+"""As far as JSON Schema can say it; `_check_name` knows bytes."""
+
+
 class Reserve(Struct, frozen=True, forbid_unknown_fields=True):
     """What a shop asks, and who is buying, as far as it knows: at least one of the three.
 
@@ -59,11 +67,11 @@ class Reserve(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     token: str
-    order_id: str
+    order_id: Annotated[Text, Meta(min_length=1)]
     cart: CartFacts
-    visitor: str = ""
-    customer: str = ""
-    subject: str = ""
+    visitor: Text = ""
+    customer: Text = ""
+    subject: Text = ""
 
     @property
     def buyer(self) -> str:
@@ -90,14 +98,14 @@ class Redemptions:
     def __init__(
         self,
         settings: Settings,
-        edge_secret: bytes,
+        edge_secrets: Callable[[], tuple[bytes, ...]],
         writer: Writer,
         policies: Policies,
         publisher: Publisher,
         now_s: Callable[[], int] = lambda: int(time.time()),
     ) -> None:
         self._settings = settings
-        self._edge_secret = edge_secret
+        self._edge_secrets = edge_secrets
         self._writer = writer
         self._policies = policies
         self._publisher = publisher
@@ -113,7 +121,18 @@ class Redemptions:
             book = self._book(connection, now_s)
             return _answer(self._hold(book, asked, token, bundle, caps, now_s))
 
-        return await self._writer.do(job)
+        try:
+            return await self._writer.do(job)
+        except Refused as refused:
+            if refused.name in BROKEN:
+                await self._note_broken(token, refused.name, now_s)
+            raise
+
+    async def _note_broken(self, token: Token, reason: str, now_s: int) -> None:
+        """For guardrails.  That it could not be noted is no news for the shop."""
+        tenant = self._settings.tenant
+        with suppress(StorageUnavailable):
+            await self._writer.do(lambda c: note_broken(c, tenant, token, reason, now_s))
 
     def _promise(self, asked: Reserve, now_s: int) -> tuple[Token, Bundle, list[Cap]]:
         """What was promised, by which policy, and the caps that bind it today."""
@@ -140,11 +159,22 @@ class Redemptions:
 
     def _token(self, asked: Reserve, now_s: int) -> Token:
         try:
-            token = read_token(self._edge_secret, asked.token, self._settings.tenant, now_s)
+            token = self._read(asked.token, now_s)
         except TokenError as error:
             name = "token-expired" if error.code == "EXPIRED" else "token-invalid"
             raise Refused(name, f"the token is not to be redeemed: {error.detail}") from None
         return _to_buyer(token, asked)
+
+    def _read(self, text: str, now_s: int) -> Token:
+        """By any secret of edges that is believed: tokens outlive a change of secrets."""
+        *others, last = self._edge_secrets()
+        for secret in others:
+            try:
+                return read_token(secret, text, self._settings.tenant, now_s)
+            except TokenError as error:
+                if error.code != "SIGNATURE":
+                    raise
+        return read_token(last, text, self._settings.tenant, now_s)
 
     def _bundle(self, token: Token) -> Bundle:
         bundle = self._policies.get(token.bundle)
@@ -199,6 +229,7 @@ class Redemptions:
             await asyncio.sleep(SWEEP_EVERY_S)
             try:
                 await self.release_expired()
+                beat()
             except StorageUnavailable as error:
                 log.error("expired reservations were not released: %s", error)
 

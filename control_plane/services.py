@@ -8,37 +8,46 @@ from contextlib import suppress
 from typing import Self
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from control_plane.accounts.accounts import Accounts
 from control_plane.admission import Admission
 from control_plane.catalog import CatalogFolder
 from control_plane.collecting import Collector
+from control_plane.drafting.desk import Desk
+from control_plane.keyring import Keyring
 from control_plane.policies import Policies
 from control_plane.publishing import AlreadyPublished, Publisher, PublishRefused
 from control_plane.redemption import Redemptions
+from control_plane.releasing.making import Made, make_folder
+from control_plane.reviewing.replays import Replays
 from control_plane.settings import Settings
 from control_plane.signing import Signings
 from control_plane.storage.database import Database
 from control_plane.storage.objects import ObjectError, ObjectStore, Tampered
 from control_plane.storage.opening import is_new, open_database, open_store
 from control_plane.storage.writer import Writer
-from policy_compiler.compiling import Compiled, compile_catalog
 from policy_compiler.diagnostics import CatalogRefused, render_all
-from policy_compiler.keys import DevelopmentKeys
 
 log = logging.getLogger(__name__)
 
 
 class Services(Struct, frozen=True, kw_only=True):
     settings: Settings
-    keys: DevelopmentKeys
+    keys: Keyring
     database: Database
     writer: Writer
     store: ObjectStore
     policies: Policies
     publisher: Publisher
+    """Of the default channel, which the catalog's folder and learning publish to."""
+    channels: dict[str, Publisher]
     catalog: CatalogFolder
+    desk: Desk
     collector: Collector
     redemptions: Redemptions
+    replays: Replays
+    accounts: Accounts
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -50,13 +59,20 @@ class Services(Struct, frozen=True, kw_only=True):
         `PublishRefused` is raised for one that does not, and nothing is made.
         """
         first = _compile(settings) if is_new(settings) else None
-        keys = DevelopmentKeys.load_or_create(settings.keys)
+        keys = Keyring.open(settings)
         store = open_store(settings)
         database = open_database(settings)
         policies, writer = Policies(store), Writer(database)
-        signings = Signings(settings, keys, database, writer)
-        publisher = Publisher(settings, keys, signings, store, policies)
-        admission = Admission(policies, keys.edge_secret)
+        channels = {
+            name: _publisher(
+                replace(settings, channel=name), keys, database, writer, store, policies
+            )
+            for name in settings.all_channels
+        }
+        publisher = channels[settings.channel]
+        admission = Admission(policies, lambda: keys.edge_secrets)
+        folder = CatalogFolder(settings.catalog, settings.tenant, publisher, database, writer)
+        desk = Desk(settings, database, writer, publisher, folder)
         services = cls(
             settings=settings,
             keys=keys,
@@ -65,16 +81,31 @@ class Services(Struct, frozen=True, kw_only=True):
             store=store,
             policies=policies,
             publisher=publisher,
-            catalog=CatalogFolder(settings.catalog, settings.tenant, publisher, database, writer),
+            channels=channels,
+            catalog=folder,
+            desk=desk,
             collector=Collector(database, writer, admission, settings.tenant, publisher.currency),
-            redemptions=Redemptions(settings, keys.edge_secret, writer, policies, publisher),
+            redemptions=Redemptions(
+                settings, lambda: keys.edge_secrets, writer, policies, publisher
+            ),
+            replays=Replays(settings.tenant, database, writer, store, desk.compile),
+            accounts=Accounts.open(settings, database, writer, keys.edge_secret),
         )
         services._start(first)
         return services
 
-    def _start(self, first: Compiled | None) -> None:
+    def _start(self, first: Made | None) -> None:
         try:
-            self.publisher.start()
+            for publisher in self.channels.values():
+                publisher.start()
+            self._publish_at_start(first)
+            self._import_first()
+        except BaseException:
+            self.close()
+            raise
+
+    def _publish_at_start(self, first: Made | None) -> None:
+        try:
             if first is not None and self.publisher.live() is None:
                 self._publish_first(first)
             elif self.catalog.is_set and self.publisher.live() is None:
@@ -82,14 +113,20 @@ class Services(Struct, frozen=True, kw_only=True):
         except CatalogRefused as refused:
             # The console shows the same; an operator can mend the catalog and publish.
             log.error("the catalog was not published:\n%s", render_all(refused.diagnostics, {}))
-        except BaseException:
-            self.close()
-            raise
 
-    def _publish_first(self, compiled: Compiled) -> None:
+    def _import_first(self) -> None:
+        """The folder becomes the first revision, for drafts to depart from."""
+        if self.settings.catalog is not None:
+            self.desk.begin(self.settings.catalog)
+
+    def _publish_first(self, made: Made) -> None:
         with suppress(AlreadyPublished):  # by a process that started at the same time
             self.publisher.publish(
-                compiled.data, actor="start", note="first start", only_first=True
+                made.compiled.data,
+                actor="start",
+                note="first start",
+                only_first=True,
+                origin=made.origin,
             )
 
     def published(self, name: str) -> bytes | None:
@@ -102,28 +139,42 @@ class Services(Struct, frozen=True, kw_only=True):
         except Tampered:
             raise
         except ObjectError:
-            live = self.publisher.live() if name == self.publisher.channel_file else None
+            files = {each.channel_file: each for each in self.channels.values()}
+            live = files[name].live() if name in files else None
             if live is None:
                 raise
             return live.signed
 
     def close(self) -> None:
         """Finish what was accepted."""
+        self.replays.close()
         self.writer.close()
         self.database.close()
 
 
-def _compile(settings: Settings) -> Compiled | None:
+def _publisher(
+    settings: Settings,
+    keys: Keyring,
+    database: Database,
+    writer: Writer,
+    store: ObjectStore,
+    policies: Policies,
+) -> Publisher:
+    signings = Signings(settings, keys, database, writer)
+    return Publisher(settings, keys, signings, store, policies)
+
+
+def _compile(settings: Settings) -> Made | None:
     """The catalog that a new shop begins with, None without one."""
     if settings.catalog is None:
         return None
-    compiled = compile_catalog(settings.catalog)
-    if compiled.bundle.tenant != settings.tenant:
+    made = make_folder(settings.catalog)
+    if made.compiled.bundle.tenant != settings.tenant:
         raise PublishRefused(
-            f"the catalog is for {compiled.bundle.tenant!r}, this is {settings.tenant!r}",
+            f"the catalog is for {made.compiled.bundle.tenant!r}, this is {settings.tenant!r}",
             "Set PROFFER_TENANT to the catalog's `shop.tenant`.",
         )
-    return compiled
+    return made
 
 
 Background = Callable[[Services], Awaitable[None]]

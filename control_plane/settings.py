@@ -7,8 +7,9 @@ address may also stand in DATABASE_URL, where hosts put it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -30,6 +31,7 @@ ObjectStoreUrl = Annotated[
     str, Meta(pattern=r"\A(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]*)?)?\Z")
 ]
 Hosts = Annotated[tuple[str, ...], Meta(min_length=1)]
+Channels = tuple[Channel, ...]
 
 
 WANTED: dict[object, str] = {
@@ -50,15 +52,39 @@ class Settings(Struct, frozen=True, kw_only=True):
     """`s3://bucket/prefix`, which several processes may share; "": in the data folder."""
     tenant: Name = "shop"
     """The shop this control plane serves; must be the tenant of its catalog."""
+    online_key_file: Path | None = None
+    """Private key (PEM) that signs manifests, or a folder of `online*.pem`."""
+    edge_secret_file: Path | None = None
+    """Secrets of the edges, base64, one per line; all of them are believed."""
+    shop_key_file: Path | None = None
+    """Keys of the shop's server, one per line; all of them are believed."""
     channel: Channel = "production"
-    """The environment that is published to."""
+    """The environment that the catalog's folder and learning publish to."""
+    channels: Channels = ()
+    """Further environments, such as staging; people publish and promote to them."""
+    require_approval: bool | None = None
+    """Whether only approved catalogs are published; None: unless `open_console`."""
+    approvals_needed: Annotated[int, Meta(ge=1, le=10)] = 1
+    """How many people must approve a content, none of them among its authors."""
     catalog: Path | None = None
     """Folder with the catalog that the console's publish button compiles."""
     host: str = "127.0.0.1"
-    """Address to listen on.  The console has no login: keep it on this machine."""
+    """Address to listen on."""
     port: Port = 8700
     console_hosts: Hosts = ("127.0.0.1", "localhost", "[::1]")
     """Host names under which the console answers; guards against DNS rebinding."""
+    open_console: bool = False
+    """No login: whoever reaches the console may do everything.  Only where `host` is loopback."""
+    session_idle_s: Seconds = 8 * 3600
+    """A login that is not used for so long ends."""
+    session_life_s: Seconds = 7 * DAY_S
+    """A login ends after so long, used or not."""
+    setup_life_s: Seconds = DAY_S
+    """How long a link that sets a password can be used."""
+    argon2_passes: Annotated[int, Meta(ge=1, le=100)] = 3
+    """How often a password's hash goes over its memory."""
+    argon2_memory_kib: Annotated[int, Meta(ge=8, le=4 << 20)] = 64 << 10
+    """How much memory a password's hash takes; four are computed at once, at most."""
     manifest_life_s: Annotated[int, Meta(ge=4, le=DAY_S)] = DAY_S
     """A manifest that edges cannot refresh expires after this long."""
     resign_every_s: Seconds = 4 * 3600
@@ -69,10 +95,34 @@ class Settings(Struct, frozen=True, kw_only=True):
     """A reservation that is not committed by then is released."""
     learn_every_s: Annotated[int, Meta(ge=0)] = 0
     """How often weights are learned and published; 0: never."""
+    calls_per_s: Annotated[int, Meta(ge=0)] = 100
+    """API calls per second of one known caller, in each process; 0: no limit."""
+    public_calls_per_s: Annotated[int, Meta(ge=0)] = 500
+    """Calls per second from one address that nobody is known at, in each process; 0: no limit."""
+    log: Literal["text", "json"] = "text"
+    """How the log is written: for people, or one JSON object per line and one line per request."""
+    audit_checkpoint_every_s: Seconds = 3600
+    """How often the audit log's newest hash is signed into the object store, if it changed."""
+
+    def __post_init__(self) -> None:
+        if self.open_console and not is_loopback(self.host):
+            raise SettingsError(
+                f"PROFFER_OPEN_CONSOLE=true with PROFFER_HOST={self.host!r}: without a login the"
+                " console must stay on this machine; listen on 127.0.0.1, or leave it out"
+            )
 
     def __repr__(self) -> str:
         """Without the database's password: this ends up in logs and tracebacks."""
         return f"Settings(data={str(self.data)!r}, tenant={self.tenant!r})"
+
+    @property
+    def all_channels(self) -> tuple[str, ...]:
+        """Every environment, once; the first is the one of the catalog's folder."""
+        return tuple(dict.fromkeys((self.channel, *self.channels)))
+
+    @property
+    def needs_approval(self) -> bool:
+        return not self.open_console if self.require_approval is None else self.require_approval
 
     @property
     def database(self) -> Path:
@@ -89,6 +139,14 @@ class Settings(Struct, frozen=True, kw_only=True):
         return self.data / "keys"
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a server that listens on it."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def read_settings(environ: Mapping[str, str], **overrides: object) -> Settings:
     """Settings from the environment.  Raises `SettingsError` naming the variable."""
     found: dict[str, object] = {}
@@ -103,7 +161,7 @@ def read_settings(environ: Mapping[str, str], **overrides: object) -> Settings:
 
 def _read(variable: str, text: str, kind: object) -> object:
     value: object = text
-    if kind == Hosts:
+    if kind in (Hosts, Channels):
         value = tuple(part.strip() for part in text.split(",") if part.strip())
     try:
         return msgspec.convert(value, kind, strict=False, dec_hook=_path)

@@ -15,28 +15,45 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, and_, insert, or_, select
 
+from control_plane.audit.log import Entry, append
 from control_plane.channels import Found
 from control_plane.settings import Settings
 from control_plane.storage import tables as t
 from control_plane.storage.database import Database
 from control_plane.storage.writer import Writer
 from edge.decision.claims import ManifestPayload, Paused, Release, read_manifest
-from policy_compiler.keys import DevelopmentKeys
+from edge.decision.hashing import T
+from edge.decision.trust import SKEW_S
+from policy_compiler.keys import OnlineKeys
 from policy_compiler.sign import ReleaseRow, encode_manifest, make_release, sign_manifest
 
 PROJECTION = "edge"
 SLICE = "all"
 RAMP = "all"
 
-Reason = Literal["publish", "learn", "resign", "roll-back", "pause", "resume", "adopt"]
-CONTENT_REASONS = ("publish", "learn", "roll-back", "adopt")
-"""Signings that change which bundle is live."""
+Reason = Literal[
+    "publish",
+    "learn",
+    "resign",
+    "roll-back",
+    "pause",
+    "resume",
+    "adopt",
+    "promote",
+    "ramp",
+    "rotate",
+]
+CONTENT_REASONS = ("publish", "learn", "roll-back", "adopt", "promote", "ramp")
+"""Signings that change which bundles are live."""
 
 
 class Signing(Struct, frozen=True, kw_only=True):
-    """A manifest that was signed: a row of `signings`."""
+    """A manifest that was signed: a row of `signings`.
+
+    `bundle` is what everybody gets but those of a canary, which only the manifest names.
+    """
 
     epoch: int
     sequence: int
@@ -68,7 +85,17 @@ class Signing(Struct, frozen=True, kw_only=True):
             size_bytes=self.size_bytes,
             paused=manifest.paused,
             multipliers=dict(manifest.multipliers),
+            canary=_canary_in(manifest),
         )
+
+
+class Canary(Struct, frozen=True, kw_only=True):
+    """A second bundle, for `share` of the units out of T = 2^20; `ramp` keys who they are."""
+
+    bundle: str
+    size_bytes: int
+    share: int
+    ramp: str
 
 
 class Content(Struct, frozen=True, kw_only=True):
@@ -78,6 +105,27 @@ class Content(Struct, frozen=True, kw_only=True):
     size_bytes: int
     paused: Paused = Paused()
     multipliers: dict[str, int] = {}
+    canary: Canary | None = None
+
+    @property
+    def releases(self) -> tuple[Release, ...]:
+        """The canary first: its interval of tickets begins at 0 and only grows at its end."""
+        base = Release(bundle=self.bundle, size_bytes=self.size_bytes)
+        if self.canary is None:
+            return (base,)
+        new = Release(
+            bundle=self.canary.bundle,
+            size_bytes=self.canary.size_bytes,
+            share=self.canary.share,
+        )
+        return new, msgspec.structs.replace(base, share=T - new.share)
+
+
+def _canary_in(manifest: ManifestPayload) -> Canary | None:
+    if len(manifest.releases) == 1:
+        return None
+    new = manifest.releases[0]
+    return Canary(bundle=new.bundle, size_bytes=new.size_bytes, share=new.share, ramp=manifest.ramp)
 
 
 def release_of(bundle: str, size_bytes: int) -> bytes:
@@ -89,6 +137,13 @@ def release_of(bundle: str, size_bytes: int) -> bytes:
 Change = Callable[[Signing | None], Content]
 """From the newest signing (None: there is none) to what the next one says."""
 
+Also = Callable[[Connection, Signing], None]
+"""What else is written in the signing's transaction; what it raises undoes the signing."""
+
+
+class EpochOver(Exception):
+    """A root opened the next epoch meanwhile: read the roots again."""
+
 
 class Signings:
     """The history of one channel.  `add` blocks until its row is durable."""
@@ -96,34 +151,51 @@ class Signings:
     def __init__(
         self,
         settings: Settings,
-        keys: DevelopmentKeys,
+        keys: OnlineKeys,
         database: Database,
         writer: Writer,
         now_s: Callable[[], int] = lambda: int(time.time()),
     ) -> None:
         self._settings = settings
         self._keys = keys
-        self._database = database
-        self._writer = writer
+        self.database = database
+        self.writer = writer
         self.now_s = now_s
 
-    def add(self, change: Change, epoch: int, reason: Reason, actor: str, note: str) -> Signing:
+    def add(
+        self,
+        change: Change,
+        epoch: int,
+        reason: Reason,
+        actor: str,
+        note: str,
+        also: Also | None = None,
+    ) -> Signing:
         """Sign what `change` says, under the next sequence.
 
-        Raises what `change` raises, `SigningError`, or `StorageUnavailable`; then
-        nothing was signed.
+        Raises what `change` and `also` raise, `SigningError`, or `StorageUnavailable`; then
+        nothing was signed.  A new epoch begins at 1, and with what we signed ourselves last:
+        what was taken over from the store may be a thief's, who spent all numbers.
+        Raises `EpochOver` if `epoch` is.
         """
 
         def job(connection: Connection) -> Signing:
-            live = self._last(connection)
-            manifest = self._manifest(change(live), epoch, live.sequence + 1 if live else 1)
+            newest = self._last(connection)
+            if newest is not None and newest.epoch > epoch:
+                raise EpochOver
+            live = newest if newest is None or newest.epoch == epoch else self._own(connection)
+            sequence = newest.sequence + 1 if newest and newest.epoch == epoch else 1
+            manifest = self._manifest(change(live), epoch, sequence)
             signed = sign_manifest(self._keys, manifest)
             payload = encode_manifest(manifest)
             signing = self._signing(manifest, payload, signed, reason, actor, note)
             connection.execute(insert(t.signings), self._row(signing))
+            append(connection, self._entry(live, signing))
+            if also is not None:
+                also(connection, signing)
             return signing
 
-        return self._writer.run(job)
+        return self.writer.run(job)
 
     def adopt(self, found: Found) -> None:
         """Enter a manifest of ours that the store has and this history lacks.
@@ -132,17 +204,18 @@ class Signings:
         ever handed out.  Raises `StorageUnavailable`.
         """
         manifest = found.manifest
-        row = self._row(self._signing(manifest, found.payload, found.signed, "adopt", "store"))
+        signing = self._signing(manifest, found.payload, found.signed, "adopt", "store")
 
         def job(connection: Connection) -> None:
             live = self._last(connection)
             if live is None or live.number < found.number:
-                connection.execute(insert(t.signings), row)
+                connection.execute(insert(t.signings), self._row(signing))
+                append(connection, self._entry(live, signing))
 
-        self._writer.run(job)
+        self.writer.run(job)
 
     def last(self) -> Signing | None:
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             return self._last(connection)
 
     def history(self, limit: int, *, only: tuple[str, ...] = ()) -> list[Signing]:
@@ -150,7 +223,32 @@ class Signings:
         query = _newest_first(self._ours())
         if only:
             query = query.where(t.signings.c.reason.in_(only))
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
+            return [_signing(row) for row in connection.execute(query.limit(limit))]
+
+    def since(self, issued_s: int) -> list[Signing]:
+        """Everything signed from then on, oldest first, and the one that was live then."""
+        before = _newest_first(self._ours().where(t.signings.c.issued_s < issued_s)).limit(1)
+        after = _newest_first(self._ours().where(t.signings.c.issued_s >= issued_s))
+        with self.database.reading() as connection:
+            rows = [*connection.execute(after), *connection.execute(before)]
+        return [_signing(row) for row in reversed(rows)]
+
+    def around(self, signing: Signing, window_s: int) -> list[Signing]:
+        """Whatever an edge may have run at a signing's time or in the window after it."""
+        c, first_s = t.signings.c, signing.issued_s - self._settings.manifest_life_s - SKEW_S
+        query = self._ours().where(c.issued_s >= first_s, c.issued_s < signing.issued_s + window_s)
+        with self.database.reading() as connection:
+            return [_signing(row) for row in connection.execute(_newest_first(query))]
+
+    def page(self, limit: int, before: tuple[int, int] | None) -> list[Signing]:
+        """What people and ramps changed, newest first, below that (epoch, sequence)."""
+        c, query = t.signings.c, _newest_first(self._ours()).where(t.signings.c.reason != "resign")
+        if before is not None:
+            query = query.where(
+                or_(c.epoch < before[0], and_(c.epoch == before[0], c.sequence < before[1]))
+            )
+        with self.database.reading() as connection:
             return [_signing(row) for row in connection.execute(query.limit(limit))]
 
     def _manifest(self, content: Content, epoch: int, sequence: int) -> ManifestPayload:
@@ -163,8 +261,8 @@ class Signings:
             sequence=sequence,
             issued_s=now_s,
             expires_s=now_s + self._settings.manifest_life_s,
-            releases=(Release(bundle=content.bundle, size_bytes=content.size_bytes),),
-            ramp=RAMP,
+            releases=content.releases,
+            ramp=content.canary.ramp if content.canary else RAMP,
             paused=content.paused,
             multipliers=content.multipliers,
         )
@@ -178,7 +276,7 @@ class Signings:
         actor: str,
         note: str = "",
     ) -> Signing:
-        live = manifest.releases[0]
+        live = manifest.releases[-1]
         return Signing(
             epoch=manifest.epoch,
             sequence=manifest.sequence,
@@ -195,6 +293,18 @@ class Signings:
             digest=sha256(signed).hexdigest(),
         )
 
+    def _entry(self, before: Signing | None, after: Signing) -> Entry:
+        """The signing in the audit log, in the same transaction."""
+        return Entry(
+            tenant=self._settings.tenant,
+            actor=after.actor,
+            action=f"channel.{after.reason}",
+            subject=f"channel/{self._settings.channel}",
+            before=None if before is None else _audited(before),
+            after=_audited(after),
+            note=after.note,
+        )
+
     def _row(self, signing: Signing) -> dict[str, Any]:
         where = {
             "tenant": self._settings.tenant,
@@ -207,6 +317,12 @@ class Signings:
         row = connection.execute(_newest_first(self._ours()).limit(1)).one_or_none()
         return None if row is None else _signing(row)
 
+    def _own(self, connection: Connection) -> Signing | None:
+        """The newest that was signed here, and not taken over from the store."""
+        query = self._ours().where(t.signings.c.reason != "adopt")
+        row = connection.execute(_newest_first(query).limit(1)).one_or_none()
+        return None if row is None else _signing(row)
+
     def _ours(self) -> Any:
         columns = [t.signings.c[name] for name in Signing.__struct_fields__]
         return select(*columns).where(
@@ -214,6 +330,16 @@ class Signings:
             t.signings.c.channel == self._settings.channel,
             t.signings.c.projection == PROJECTION,
         )
+
+
+def _audited(signing: Signing) -> dict[str, object]:
+    """What the audit log keeps of a manifest; the file itself is the row's `signed`."""
+    return {
+        "epoch": signing.epoch,
+        "sequence": signing.sequence,
+        "manifest": signing.digest,
+        "says": signing.content,
+    }
 
 
 def _newest_first(query: Any) -> Any:

@@ -6,7 +6,7 @@ What the caller sends is a claim of the client.  What the shop vouches for comes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
@@ -41,39 +41,64 @@ class DecideAnswer(Struct, frozen=True):
     policy: PolicyName | None
 
 
+class Speech(Struct, frozen=True, kw_only=True):
+    """What was said with a request, and who believes it."""
+
+    visit: Visit
+    shop: Vouched
+    by_client: Mapping[str, Json]
+    taken: Json
+
+
 async def answer_decide(
     request: Request, settings: Settings, home: Home, desk: Desk, policy: Trusted | None
 ) -> Answer:
     """Raises `Problem` 400, 413 or 415, and nothing else for whatever was sent."""
+
+    def answer(said: Mapping[str, Json], guest: Guest) -> Answer:
+        speech = read_speech(said, FIELDS, guest, settings, home)
+        question = Question(
+            placements=_placements(said),
+            taken=speech.taken,
+            by_client=speech.by_client,
+            by_shop=speech.shop.attributes,
+        )
+        outcome = desk.decide(policy, speech.visit, question)
+        name = policy_name(policy, speech.visit)
+        body = DecideAnswer(outcome.decisions, outcome.ignored, name)
+        return json_answer(body, headers=set_cookies(speech.visit.cookies))
+
+    return await answer_asked(request, settings, home, answer)
+
+
+async def answer_asked(
+    request: Request,
+    settings: Settings,
+    home: Home,
+    answer: Callable[[Mapping[str, Json], Guest], Answer],
+) -> Answer:
+    """The answer to a JSON object.  Raises as `answer_decide`, also for a `RequestError`."""
     check_json(request)
     body = await request.body(BODY_LIMIT_BYTES)
     guest = arrive(request, settings, home)
     try:
-        return _answer(read_json(body), guest, settings, home, desk, policy)
+        return answer(read_json(body), guest)
     except RequestError as error:
         raise Problem(f"request-{error.code.lower()}", error.detail) from None
 
 
-def _answer(
-    said: Mapping[str, Json],
-    guest: Guest,
-    settings: Settings,
-    home: Home,
-    desk: Desk,
-    policy: Trusted | None,
-) -> Answer:
-    _check_fields(said)
+def read_speech(
+    said: Mapping[str, Json], fields: set[str], guest: Guest, settings: Settings, home: Home
+) -> Speech:
+    """Raises `RequestError` for fields that are none of these, `Problem` for a bad session."""
+    _check_fields(said, fields)
     shop = _session(said, guest, settings, home)
-    visit = _visit(said, shop, guest, settings, home)
-    question = Question(
-        placements=_placements(said),
-        taken=said.get("taken"),
+    return Speech(
+        visit=_visit(said, shop, guest, settings, home),
+        shop=shop,
         by_client=_attributes(said),
-        by_shop=shop.attributes,
+        taken=said.get("taken"),
     )
-    outcome = desk.decide(policy, visit, question)
-    body = DecideAnswer(outcome.decisions, outcome.ignored, policy_name(policy, visit))
-    return json_answer(body, headers=set_cookies(visit.cookies))
 
 
 def check_json(request: Request) -> None:
@@ -83,9 +108,9 @@ def check_json(request: Request) -> None:
         raise Problem("wrong-type", f"Send JSON, not {media_type[:80]!a}.")
 
 
-def _check_fields(said: Mapping[str, Json]) -> None:
-    if unknown := sorted(set(said) - FIELDS):
-        known = ", ".join(sorted(FIELDS))
+def _check_fields(said: Mapping[str, Json], fields: set[str]) -> None:
+    if unknown := sorted(set(said) - fields):
+        known = ", ".join(sorted(fields))
         raise RequestError("FIELD", f"unknown field {unknown[0]!a}; there are {known}")
 
 

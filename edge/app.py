@@ -2,7 +2,9 @@
 
     POST /_proffer/decide     decisions as JSON                        answering.py
     POST /_proffer/beacon     what pages saw                           beacons.py
-    GET  /_proffer/page.js    the script that tells what pages saw     static/page.js
+    POST /_proffer/confirm    a token for what a page decided          confirming.py
+    GET  /_proffer/page.js    the script that tells what pages saw     scripts.py
+    GET  /_proffer/first...   the kernel script, for first paints      scripts.py
     GET  /_proffer/healthz    which policy runs, and what waits
     GET  /_proffer/metrics    numbers for Prometheus                   metering.py
     GET  /_proffer/problems/  what a problem's type means             problems.py
@@ -20,8 +22,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from hashlib import sha256
-from importlib.resources import files
 
 from msgspec import Struct
 
@@ -41,6 +41,7 @@ from edge.asgi import (
     respond,
 )
 from edge.beacons import answer_beacon
+from edge.confirming import answer_confirm
 from edge.deciding import Desk
 from edge.home import Home, OriginFailed
 from edge.metering import METRICS_TYPE, SILENT, Meter, check_reader
@@ -50,10 +51,11 @@ from edge.outbox import Outbox, Tally
 from edge.policy import Policies, Refreshing
 from edge.problems import PLACE, PROBLEMS, Problem
 from edge.proxy import PageProxy
+from edge.scripts import PAGE_SCRIPT, PREFIX, all_scripts
 from edge.settings import Settings
 
-PREFIX = "/_proffer/"
-SCRIPT_LIFE_S = 3600
+NAME_BYTES = 8
+"""Of chance, for the name under which this edge sends events."""
 
 logger = logging.getLogger("edge.app")
 
@@ -86,7 +88,12 @@ class Health(Struct, frozen=True):
 class App:
     def __init__(self, settings: Settings, home: Home, meter: Meter = SILENT) -> None:
         self.policies = Policies(settings, home)
-        self.outbox = Outbox(home, settings.secrets.edge_secret, settings.tenant)
+        self.outbox = Outbox(
+            home,
+            settings.secrets.edge_secret,
+            settings.tenant,
+            name=lambda: home.random_bytes(NAME_BYTES).hex(),
+        )
         self._settings = settings
         self._home = home
         self._meter = meter
@@ -94,14 +101,15 @@ class App:
         self._desk = Desk(settings, self.outbox, meter)
         self._proxy = PageProxy(settings, home, self._desk, meter)
         self._ofrep = Ofrep(settings, home, self._desk)
-        self._script = _script_answer()
+        self._scripts = all_scripts()
         self._routes: dict[str, tuple[str, Callable[[Request], Awaitable[Answer]]]] = {
             "decide": ("POST", self._decide),
+            "confirm": ("POST", self._confirm),
             "beacon": ("POST", self._beacon),
-            "page.js": ("GET", self._page_script),
             "healthz": ("GET", self._health),
             "metrics": ("GET", self._metrics),
             "problems/": ("GET", self._problem),
+            **dict.fromkeys(self._scripts, ("GET", self._script)),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -168,6 +176,8 @@ class App:
         if path.startswith(OFREP):
             return "ofrep"
         name = "problems/" if path.startswith(PLACE) else path.removeprefix(PREFIX)
+        if name in self._scripts and name != PAGE_SCRIPT:
+            return "first.js"
         return name.rstrip("/") if name in self._routes else "unknown"
 
     def _is_origins(self, path: str) -> bool:
@@ -195,11 +205,12 @@ class App:
     async def _beacon(self, request: Request) -> Answer:
         return await answer_beacon(request, self._settings, self._home, self.policies.current)
 
-    async def _page_script(self, request: Request) -> Answer:
-        etag = dict(self._script.headers)[b"etag"]
-        if etag.decode() in request.header("if-none-match"):  # in a list, or made weak by a proxy
-            return Answer(304, self._script.headers)
-        return self._script
+    async def _confirm(self, request: Request) -> Answer:
+        policy = self.policies.current
+        return await answer_confirm(request, self._settings, self._home, self._desk, policy)
+
+    async def _script(self, request: Request) -> Answer:
+        return self._scripts[request.path.removeprefix(PREFIX)].answer(request)
 
     async def _problem(self, request: Request) -> Answer:
         """What a problem's `type` points to."""
@@ -271,17 +282,6 @@ class App:
 async def _apologise(request: Request, send: Sender, problem: Problem) -> None:
     if not send.started:
         await respond(send, problem_answer(problem), request.method != "HEAD")
-
-
-def _script_answer() -> Answer:
-    body = files("edge").joinpath("static/page.js").read_bytes()
-    headers = [
-        (b"content-type", b"text/javascript; charset=utf-8"),
-        (b"cache-control", f"public, max-age={SCRIPT_LIFE_S}".encode()),
-        (b"etag", f'"{sha256(body).hexdigest()[:32]}"'.encode()),
-        (b"x-content-type-options", b"nosniff"),
-    ]
-    return Answer(200, headers, body)
 
 
 def create_app(settings: Settings, home: Home, meter: Meter = SILENT) -> App:

@@ -7,6 +7,10 @@ bounded: while the control plane is away longer than it lasts, the newest record
 dropped and counted.  What the control plane refuses for good is dropped and counted
 too; everything else is tried again with growing pauses.  The name of an event is the
 id of its first decision, so that sending twice counts once.
+
+The source of its events tells edges apart, so that it can be measured when each of them
+got a policy: `name` is asked once, at the first record, since some homes have no chance
+before their first request.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import hmac
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 
 import msgspec
@@ -53,11 +58,20 @@ class Tally(Struct):
 class Outbox:
     """`run` it as a task; `log` is what decisions call."""
 
-    def __init__(self, host: Host, secret: bytes, tenant: str, limit: int = QUEUE_LIMIT) -> None:
+    def __init__(
+        self,
+        host: Host,
+        secret: bytes,
+        tenant: str,
+        limit: int = QUEUE_LIMIT,
+        name: Callable[[], str] = lambda: "",
+    ) -> None:
         self.tally = Tally()
         self._host = host
         self._secret = secret
-        self._source = f"/edge/{tenant}"
+        self._tenant = tenant
+        self._name = name
+        self._source = ""
         self._limit = limit
         self._queue: deque[bytes] = deque()
         self._filled = asyncio.Event()
@@ -70,6 +84,7 @@ class Outbox:
 
     def log(self, decision: str, record: bytes) -> None:
         """Queue a decision's record; `decision` is the id of its first slot, hexadecimal."""
+        self._source = self._source or source_of(self._tenant, self._name())
         event = encode_event(self._secret, self._source, decision, record)
         if len(event) > EVENT_LIMIT_BYTES:
             self.tally.dropped_large += 1
@@ -178,6 +193,11 @@ class Outbox:
                 break
             batch.append(event)
         return batch
+
+
+def source_of(tenant: str, name: str) -> str:
+    """Who sends: the shop's edge, and which of them where it has a name."""
+    return f"/edge/{tenant}/{name}" if name else f"/edge/{tenant}"
 
 
 def encode_event(secret: bytes, source: str, decision: str, record: bytes) -> bytes:

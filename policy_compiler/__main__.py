@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from edge.decision.bundle import open_bundle
+from edge.decision.bundle import Bundle, open_bundle
 from edge.decision.errors import BundleError
 from policy_compiler.compiling import compile_source
 from policy_compiler.diagnostics import CatalogRefused, Diagnostic, as_json, render_all
+from policy_compiler.selftests import failures
 from policy_compiler.source import Source, read_catalog
 
 OK, REFUSED, USAGE, ENVIRONMENT = range(4)
@@ -62,6 +64,8 @@ def _compile(asked: argparse.Namespace) -> int:
     except CatalogRefused as refused:
         _tell(source, refused.diagnostics, asked.json)
         return REFUSED
+    if _failed(compiled.bundle):
+        return REFUSED
     if asked.output is not None:
         asked.output.write_bytes(compiled.data)
     found = list(compiled.diagnostics)
@@ -88,11 +92,21 @@ def _verify(asked: argparse.Namespace) -> int:
             _print({"ok": False, "check": error.code, "detail": error.detail})
         print(f"error: {asked.file}: {error.code}: {error.detail}", file=sys.stderr)
         return REFUSED
+    if _failed(bundle):
+        return REFUSED
     if asked.json:
         _print({"ok": True, "sha256": bundle.digest.hex(), "tenant": bundle.tenant})
     else:
         print(f"{bundle.tenant}: sha256 {bundle.digest.hex()}, {bundle.size_bytes} bytes")
     return OK
+
+
+def _failed(bundle: Bundle) -> bool:
+    """Whether the policy fails one of its own tests; each is told."""
+    failed = list(failures(bundle, int(time.time())))
+    for each in failed:
+        print(f"error: {each.path}: {each.told}\n  help: {each.help}", file=sys.stderr)
+    return bool(failed)
 
 
 def _print(document: Any) -> None:

@@ -13,6 +13,7 @@ one `offers.yaml` or a file per campaign.
     models      name -> additive scorecard
     placements  name -> place on a page
     offers      list, each with one or more rungs
+    tests       name -> request and what may be shown, run before every publish
 
 Units.  Money is written as a decimal number in the shop's currency (`12.50`);
 percentages as numbers out of a hundred (`7.5`); shares as numbers between 0
@@ -353,6 +354,33 @@ class Budget(Strict, frozen=True, kw_only=True):
     period_s: int = 86400 * 30
 
 
+class Asked(Strict, frozen=True, kw_only=True):
+    """Who asks in a self-test, and what is known of them."""
+
+    visitor: str = "self-test"
+    customer: str | None = None
+    consent: Literal["full", "contextual", "none"] = "full"
+    locale: Locale | None = None
+    attributes: dict[str, bool | int | str | list[str]] = {}
+    """Decimals as numbers or text; timestamps as Unix seconds, or as seconds before the test's
+    time: -3600."""
+
+
+class SelfTest(Strict, frozen=True, kw_only=True):
+    """A request and what may be shown for it; a policy that fails one is not published.
+
+    Holdouts and the draw between several candidates do not matter: whatever could be drawn
+    for a unit that is not held out has to be expected.
+    """
+
+    describe: str = ""
+    at: str | None = None
+    """Local time in the shop's zone; without it the time of asking."""
+    request: Asked = field(default_factory=Asked)
+    expect: dict[str, str | list[str]]
+    """Placement -> "none", an offer, or "offer/rung"; a list means any of them."""
+
+
 class Catalog(Strict, frozen=True, kw_only=True):
     shop: Shop
     attributes: dict[str, Attribute]
@@ -362,3 +390,4 @@ class Catalog(Strict, frozen=True, kw_only=True):
     groups: dict[str, Group] = {}
     budgets: dict[str, Budget] = {}
     models: dict[str, Model] = {}
+    tests: dict[str, SelfTest] = {}

@@ -5,6 +5,7 @@
     check_offers       offers, rungs, windows, creatives
     check_placeholders numbers that creatives speak of
     check_use          who may use which attribute: protected, purpose, re-checks
+    check_tests        self-tests that could be asked
     check_limits       sizes
 
 Every check looks at all that could be read and reports all it finds; none
@@ -25,6 +26,7 @@ from .check_limits import check_limits
 from .check_offers import check_offers
 from .check_placeholders import check_placeholders
 from .check_placements import check_placements
+from .check_tests import check_tests
 from .check_use import check_use
 from .checks_shared import check_holdout, check_money_attribute, check_subtotal, check_zone
 from .conversion import step
@@ -52,6 +54,7 @@ def check_catalog(source: Source, rules: CheckedRules) -> list[Diagnostic]:
     check_offers(report)
     check_placeholders(report)
     check_use(report)
+    check_tests(report)
     check_limits(report)
     return in_order(report.found)
 

@@ -115,8 +115,8 @@ def _check_caps(report: Report, path: str, offer: Offer) -> None:
 def _check_window(report: Report, path: str, window: Window) -> None:
     if window.zone is not None:
         check_zone(report, f"{path}.zone", window.zone)
-    start = _local_time(report, f"{path}.start", window.start)
-    until = _local_time(report, f"{path}.until", window.until)
+    start = local_time(report, f"{path}.start", window.start)
+    until = local_time(report, f"{path}.until", window.until)
     if start and until and start >= until:
         report.say("P311", f"{path}.until", "The window ends before it begins.")
     report.unique(map(str, window.weekdays), f"{path}.weekdays")
@@ -129,7 +129,7 @@ def _check_window(report: Report, path: str, window: Window) -> None:
             report.say("P311", f"{path}.hours[{index}]", message, help)
 
 
-def _local_time(report: Report, path: str, text: str | None) -> datetime | None:
+def local_time(report: Report, path: str, text: str | None) -> datetime | None:
     """A local time such as 2026-11-27 or 2026-11-27T08:00, without a zone of its own."""
     if text is None:
         return None

@@ -322,6 +322,12 @@ CODES: dict[str, Code] = {
         "Remove the character; texts of languages written from right to left need none.",
         severity="warning",
     ),
+    "P328": Code(
+        "Self-test cannot be asked",
+        "A self-test is a request as the edge gets it, and names arms that could be shown; what"
+        " the edge would not read, or could never show, tests nothing.",
+        "Correct the test, or remove it.",
+    ),
     # --- P4xx: the lowered policy ---------------------------------------------
     "P401": Code(
         "Rule too wide",

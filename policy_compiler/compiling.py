@@ -8,6 +8,7 @@
     plan_of        order, cells, clauses                      plan.py, lower.py
     prove          what holds for every visitor and cart      proving.py
     emit           tables -> bytes                            emit.py
+    ask            whether self-tests can be asked            selftests.py
 
 Every stage is a pure function; every stage before the plan reports all it finds.
 The result has been opened again by the edge's own reader before anyone sees it.
@@ -34,6 +35,7 @@ from policy_compiler.progress import SILENT, Progress
 from policy_compiler.projecting import LeftOut, project
 from policy_compiler.proving import prove, prove_bounds, prove_target
 from policy_compiler.rules import CheckedRules, check_rules
+from policy_compiler.selftests import objections
 from policy_compiler.slicing import cut, pages_of
 from policy_compiler.source import Source, read_catalog
 from policy_compiler.weigh import Weights, weigh
@@ -132,6 +134,10 @@ def compile_source(
     progress.stage("emitting")
     data, bundle = _emit(source, plan, PROJECTIONS[projection], found)
     found += prove_target(source, bundle, data, projection)
+    found += [
+        make("P328", Place(*source.position(each.path)), each.path, each.told, help=each.help)
+        for each in objections(bundle)
+    ]
     if errors_of(found):
         raise CatalogRefused(found)
     return Compiled(data=data, bundle=bundle, plan=plan, diagnostics=tuple(in_order(found)))

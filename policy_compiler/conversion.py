@@ -68,6 +68,8 @@ def convert(node: AnyNode, wanted: Any, path: str, report: Report) -> Any:
         return _tuple(node, typing.get_args(wanted), path, report)
     if origin is dict:
         return _dict(node, wanted, path, report)
+    if isinstance(node, Sequence) and (lists := _lists_in(wanted)):
+        return _list(node, lists[0], path, report)
     return _leaf(node, wanted, path, report)
 
 
@@ -144,16 +146,25 @@ def _leaf(node: AnyNode, wanted: Any, path: str, report: Report) -> Any:
     if not isinstance(node, Scalar):
         return _misfit(node, _words(wanted), path, report)
     for kind in _members(wanted):
+        if typing.get_origin(kind) is list:
+            continue
         value = _as_kind(node, kind, alone=kind is wanted)
         if value is not BROKEN:
             return _bounded(value, node, path, report)
     return _misfit(node, _words(wanted), path, report)
 
 
+def _lists_in(wanted: Any) -> list[Any]:
+    """The lists among the kinds of a union."""
+    return [kind for kind in _members(wanted) if typing.get_origin(kind) is list]
+
+
 def _as_kind(node: Scalar, kind: Any, alone: bool) -> Any:
     """The scalar as one of int, Decimal, str, bool.  A decimal may be quoted where only
-    a number can stand."""
+    a number can stand, and is its text where texts and whole numbers can."""
     value = node.value
+    if kind is str and isinstance(value, Decimal) and not alone:
+        return f"{value:f}"
     if kind is Decimal and not isinstance(value, bool):
         if isinstance(value, int | Decimal):
             return Decimal(value)
@@ -228,4 +239,8 @@ def _without_none(wanted: Any) -> tuple[Any, bool]:
 
 
 def _words(wanted: Any) -> str:
-    return " or ".join(_WORDS.get(each, str(each)) for each in _members(wanted))
+    words = [
+        "a list" if typing.get_origin(each) is list else _WORDS.get(each, str(each))
+        for each in _members(wanted)
+    ]
+    return " or ".join(words)

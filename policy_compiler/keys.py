@@ -10,7 +10,7 @@ import os
 import secrets
 import stat
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Protocol, Self
 
 import msgspec
 from joserfc.jwk import OKPKey
@@ -41,7 +41,10 @@ class SigningKey:
 
     @classmethod
     def generate(cls) -> Self:
-        return cls(OKPKey.generate_key("Ed25519"))
+        while True:
+            key = cls(OKPKey.generate_key("Ed25519"))
+            if not key.kid.startswith("-"):  # on a command line it would be an option
+                return key
 
     def public(self, role: str) -> Key:
         """The key as a root lists it."""
@@ -50,6 +53,13 @@ class SigningKey:
 
     def __repr__(self) -> str:
         return f"SigningKey({self.kid})"
+
+
+class OnlineKeys(Protocol):
+    """Whatever holds the key that signs manifests."""
+
+    @property
+    def online(self) -> SigningKey: ...
 
 
 class _PrivateKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,7 +6,15 @@ import sys
 
 import msgspec
 
-from edge.decision.notes import AttributeNote, Notes, OfferNote, PlacementNote, pack_notes
+from edge.decision.notes import (
+    AttributeNote,
+    Notes,
+    OfferNote,
+    PlacementNote,
+    SelfTest,
+    pack_notes,
+)
+from policy_compiler import catalog as authoring
 from policy_compiler import zones
 from policy_compiler.catalog import Attribute, Creative, Offer, Rung
 from policy_compiler.plan import Plan, Tiers, segments_of
@@ -25,7 +33,28 @@ def notes_of(plan: Plan) -> bytes:
             placements=tuple(_placement(plan, name) for name in plan.placements),
             budgets=tuple(sorted(plan.catalog.budgets)),
             tzdata=zones.VERSION,
+            tests=tuple(
+                _test(name, test, shop.zone) for name, test in sorted(plan.catalog.tests.items())
+            ),
         )
+    )
+
+
+def _test(name: str, test: authoring.SelfTest, zone: str) -> SelfTest:
+    asked = test.request
+    return SelfTest(
+        name=name,
+        at_s=None if test.at is None else zones.instant_of(test.at, zone),
+        visitor=asked.visitor,
+        customer=asked.customer or "",
+        # interned for the reason that `channel` is, below
+        consent=sys.intern(asked.consent),
+        locale=asked.locale or "",
+        attributes=asked.attributes,
+        expect={
+            placement: (arms,) if isinstance(arms, str) else tuple(arms)
+            for placement, arms in test.expect.items()
+        },
     )
 
 

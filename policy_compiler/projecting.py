@@ -213,6 +213,7 @@ def _assemble(
         offers=offers,
         models=dict(ranked),
         budgets={},
+        tests={},  # they tell what the whole policy does, and would tell visitors
     )
 
 

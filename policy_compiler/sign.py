@@ -32,7 +32,7 @@ from edge.decision.errors import TrustError
 from edge.decision.jws import ALGORITHM, SIGNATURES_LIMIT, SIZE_LIMIT_BYTES
 from edge.decision.trust import MANIFEST_TYPE, ROOT_TYPE
 
-from .keys import DevelopmentKeys, SigningError, SigningKey
+from .keys import DevelopmentKeys, OnlineKeys, SigningError, SigningKey
 
 LIFETIME_LIMITS_S: dict[Projection, int] = {"edge": 86_400, "browser": 3_600}
 """Longest life of a manifest: what bounds a rollback where an edge forgets its floor."""
@@ -44,7 +44,7 @@ DEVELOPMENT_ROOT_LIFETIME_S = 10 * 365 * 86_400
 # --- manifests and roots ------------------------------------------------------
 
 
-def sign_manifest(keys: DevelopmentKeys, manifest: ManifestPayload) -> bytes:
+def sign_manifest(keys: OnlineKeys, manifest: ManifestPayload) -> bytes:
     """A compact JWS by the online key.  Raises `SigningError`."""
     _check_lifetime(manifest)
     if manifest.projection == "browser" and manifest.multipliers:

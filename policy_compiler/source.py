@@ -37,6 +37,7 @@ from .catalog import (
     Model,
     Offer,
     Placement,
+    SelfTest,
     Shop,
 )
 from .conversion import BROKEN, convert, report_unknown, step
@@ -68,6 +69,7 @@ KINDS: dict[str, Kind] = {
     "budgets": Kind(Budget, is_name),
     "models": Kind(Model, is_name),
     "placements": Kind(Placement, is_name),
+    "tests": Kind(SelfTest, is_name),
 }
 TOP = ("shop", *KINDS, "offers")
 REQUIRED = ("shop", "attributes", "placements", "offers")
@@ -83,6 +85,7 @@ class Parts(Struct):
     budgets: dict[str, Budget] = field(default_factory=dict)
     models: dict[str, Model] = field(default_factory=dict)
     placements: dict[str, Placement] = field(default_factory=dict)
+    tests: dict[str, SelfTest] = field(default_factory=dict)
     offers: dict[int, Offer] = field(default_factory=dict)
 
 

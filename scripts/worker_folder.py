@@ -18,7 +18,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-STATIC = ("edge/static/page.js",)
+STATIC = (
+    "edge/static/page.js", "edge/browser/first.min.js", "edge/browser/first-plain.min.js",
+)  # fmt: skip
 VENDORED = ("msgspec==0.22.0", "workers-runtime-sdk==1.9.5")
 PLATFORM = {
     "--python-version": "3.14",

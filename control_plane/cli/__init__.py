@@ -13,6 +13,9 @@ from typing import Annotated
 
 import typer
 
+from control_plane.cli.accounts import accounts_app
+from control_plane.cli.auditing import audit_app
+from control_plane.cli.catalogs import catalog_app
 from control_plane.cli.compiling import compile_command
 from control_plane.cli.deciding import decide_command
 from control_plane.cli.demo import demo_command
@@ -20,7 +23,9 @@ from control_plane.cli.diffing import diff_command
 from control_plane.cli.explaining import explain_command
 from control_plane.cli.formatting import fmt_command
 from control_plane.cli.init import init_command
+from control_plane.cli.keys import keys_app
 from control_plane.cli.linting import lint_command
+from control_plane.cli.openapi import openapi_command
 from control_plane.cli.replaying import replay_command
 from control_plane.cli.schema import schema_command
 from control_plane.cli.serving import edge_command, serve_command
@@ -68,6 +73,7 @@ app.command("lint")(lint_command)
 app.command("fmt")(fmt_command)
 app.command("diff")(diff_command)
 app.command("schema")(schema_command)
+app.command("openapi")(openapi_command)
 app.command("verify")(verify_command)
 app.command("decide")(decide_command)
 app.command("explain")(explain_command)
@@ -76,6 +82,10 @@ app.command("simulate")(simulate_command)
 app.command("serve")(serve_command)
 app.command("edge")(edge_command)
 app.command("demo")(demo_command)
+app.add_typer(keys_app, name="keys")
+app.add_typer(audit_app)
+app.add_typer(accounts_app)
+app.add_typer(catalog_app)
 
 
 def run(arguments: Sequence[str]) -> int:

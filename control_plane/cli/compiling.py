@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from control_plane.cli.counting import counted
 from control_plane.cli.files import write_bytes
-from control_plane.cli.policies import compile_folder
+from control_plane.cli.policies import compile_folder, require_tests
 from control_plane.cli.terminal import Json, Meter, Plain, Terminal, Unusable
 from policy_compiler.cache import Cache, cache_folder
 from policy_compiler.compiling import Compiled
@@ -34,6 +34,7 @@ class CompileDocument(Struct, frozen=True, kw_only=True):
     offers: int
     rungs: int
     clauses: int
+    tests: int
     diagnostics: list[Diagnostic]
 
 
@@ -63,7 +64,8 @@ def compile_command(
     """Check the catalog in FOLDER and write its bundle.
 
     Everything that is found is shown at once, each with file, line, column, cause and
-    help.  Warnings and notes do not stop it; with an error nothing is written.
+    help.  Warnings and notes do not stop it; with an error, or where a self-test fails,
+    nothing is written.
     Offers that have not changed since the last time are not read again; what is
     remembered stands in $XDG_CACHE_HOME/proffer (~/.cache/proffer).
 
@@ -83,6 +85,7 @@ def compile_command(
         compiled = compile_folder(folder, projection, slice, cache=cache, progress=bars)
     if compiled.diagnostics:
         terminal.note(render_all(compiled.diagnostics, read_texts(folder)), "yellow")
+    require_tests(compiled.bundle, str(folder))
     if target is not None:
         write_bytes(target, compiled.data, "the bundle")
     document = _document(compiled, projection, target)
@@ -134,6 +137,7 @@ def _document(compiled: Compiled, projection: str, target: Path | None) -> Compi
         offers=rows["offer"],
         rungs=rows["rung"],
         clauses=rows["clause"],
+        tests=len(compiled.bundle.notes.tests),
         diagnostics=list(compiled.diagnostics),
     )
 

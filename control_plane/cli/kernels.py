@@ -8,6 +8,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 from control_plane.batch import Decide
+from control_plane.reviewing.replaying import Decide as DecideBytes
+from control_plane.reviewing.replaying import in_python
 from edge.decision.beacon import Verdict, unpack_verdict
 from edge.decision.bundle import Bundle, write_bundle
 from edge.decision.manifest import ManifestBlock, pack_manifest
@@ -28,3 +30,11 @@ def fast_verdicts(bundle: Bundle) -> Decide | None:
         return unpack_verdict(verdict), verdict
 
     return decide
+
+
+def fastest(bundle: Bundle) -> DecideBytes:
+    """What replays decide by: the kernel where it is built, else Python."""
+    kernel = built()
+    if kernel is None:
+        return in_python(bundle)
+    return kernel.open(write_bundle(bundle.tables)).decide

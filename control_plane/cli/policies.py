@@ -29,8 +29,10 @@ from policy_compiler.catalog import Catalog
 from policy_compiler.compiling import Compiled, compile_source
 from policy_compiler.diagnostics import CatalogRefused, render_all
 from policy_compiler.progress import SILENT, Progress
+from policy_compiler.selftests import failures
 from policy_compiler.slicing import UnknownSlice
 from policy_compiler.source import read_catalog
+from policy_compiler.weigh import Weights
 
 HOUR_S, DAY_S = 3_600, 86_400
 UNSIGNED = bytes(32)
@@ -101,6 +103,7 @@ def compile_folder(
     projection: str = "edge",
     slice: str | None = None,
     *,
+    weights: Weights | None = None,
     cache: Cache | None = None,
     progress: Progress = SILENT,
 ) -> Compiled:
@@ -108,7 +111,12 @@ def compile_folder(
     source = read_catalog(folder, cache=cache, progress=progress)
     try:
         return compile_source(
-            source, projection=projection, slice=slice, cache=cache, progress=progress
+            source,
+            weights=weights,
+            projection=projection,
+            slice=slice,
+            cache=cache,
+            progress=progress,
         )
     except UnknownSlice as unknown:
         raise Unusable(
@@ -121,6 +129,18 @@ def compile_folder(
             diagnostics=refused.diagnostics,
             shown=render_all(refused.diagnostics, source.texts),
         ) from None
+
+
+def require_tests(bundle: Bundle, what: str) -> None:
+    """Ask the policy's own tests, now unless they say when.  Raises `Refused` with what failed."""
+    failed = list(failures(bundle, int(time.time())))
+    if failed:
+        more = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
+        raise Refused(
+            f"{what} does not pass its own tests: {failed[0].told}{more}.",
+            failed[0].help,
+            shown="\n".join(f"{each.path}: {each.told}" for each in failed),
+        )
 
 
 def _published(folder: Path, store: FolderStore) -> Policy:

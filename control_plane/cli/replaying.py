@@ -18,7 +18,7 @@ from control_plane.cli.checks import FolderStore, store_of
 from control_plane.cli.counting import counted
 from control_plane.cli.files import read_bytes
 from control_plane.cli.policies import load_policy
-from control_plane.cli.terminal import Json, Meter, Plain, Refused, Terminal, Unusable
+from control_plane.cli.terminal import Json, Meter, Misused, Plain, Refused, Terminal, Unusable
 from control_plane.settings import Settings
 from edge.decision.beacon import RECORD, unpack_record
 from edge.decision.bundle import Bundle, open_bundle
@@ -66,18 +66,48 @@ def replay_command(
         list[Path] | None,
         typer.Option(help="Bundle file or catalog folder that records name; may be repeated."),
     ] = None,
+    draft: Annotated[
+        Path | None,
+        typer.Option(help="Catalog folder or bundle file to decide the records under instead."),
+    ] = None,
+    since: Annotated[
+        str, typer.Option(help="With --draft: decisions from then on; 24h, 7d, 2026-11-20.")
+    ] = "",
+    until: Annotated[str, typer.Option(help="With --draft: decisions before then.")] = "",
+    by: Annotated[
+        str, typer.Option(help="With --draft: attribute to group by  [placements' segments].")
+    ] = "",
+    unattested: Annotated[
+        bool, typer.Option("--unattested", help="With --draft: also what browsers sent.")
+    ] = False,
+    processes: Annotated[
+        int, typer.Option(min=0, help="With --draft: how many at once; 0: one per processor  [0].")
+    ] = 0,
     json: Json = False,
     plain: Plain = False,
 ) -> None:
-    """Decide records again and compare byte by byte.
+    """Decide records again and compare byte by byte, or decide them under a draft.
 
     Bundles are found in the data folder itself; for record files name them with
-    --policy.  Nothing is written.
+    --policy.  Nothing is written.  With --draft: who gains and loses which offer, what
+    it costs and leaves, by segment; a record that cannot tell what the draft reads is
+    counted as not replayable.
 
-    Exit codes: 0 all are the same; 1 some differ, are malformed, or their bundle is
-    missing; 3 a file cannot be read.
+    Exit codes: 0 all are the same, or were replayed under the draft; 1 some differ, are
+    malformed, or their bundle is missing, or none could be replayed; 2 wrong usage;
+    3 a file cannot be read.
     """
     terminal = Terminal(json, plain)
+    if draft is not None:
+        from control_plane.cli.redeciding import DraftRun, replay_draft
+
+        asked = DraftRun(
+            draft=draft, records=records, policies=policy or [], since=since, until=until,
+            by=by, unattested=unattested, processes=processes,
+        )  # fmt: skip
+        return replay_draft(terminal, asked)
+    if since or until or by or unattested or processes:
+        raise Misused("These options want a draft.", "Name one with --draft.")
     bundles = _Bundles(policy or [])
     document = ReplayDocument()
     with terminal.progress("replaying", 0) as meter:
@@ -135,7 +165,7 @@ class _Bundles:
 def _records(path: Path, bundles: _Bundles) -> Iterator[tuple[str, bytes]]:
     """(name, bytes) of every record of a file or a data folder."""
     if not path.is_dir():
-        yield from _in_file(path)
+        yield from records_in_file(path)
         return
     store, database = store_of(path), Settings(data=path).database
     if store is None or not database.is_file():
@@ -147,7 +177,7 @@ def _records(path: Path, bundles: _Bundles) -> Iterator[tuple[str, bytes]]:
     yield from _in_database(database)
 
 
-def _in_file(path: Path) -> Iterator[tuple[str, bytes]]:
+def records_in_file(path: Path) -> Iterator[tuple[str, bytes]]:
     data, start, number = read_bytes(path, "the record"), 0, 0
     while start < len(data) or not number:
         number += 1

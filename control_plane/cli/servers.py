@@ -12,15 +12,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import uvicorn
+from msgspec import structs
 from sqlalchemy.exc import SQLAlchemyError
 
-from control_plane.app import create_app
+from control_plane.accounts.announcing import announce_setup, first_path, server_of
+from control_plane.app import BACKGROUND, create_app
+from control_plane.cli.kernels import fastest
 from control_plane.cli.terminal import Refused, Unusable
 from control_plane.publishing import PublishRefused
 from control_plane.services import Services
 from control_plane.settings import Settings, SettingsError, read_settings
 from control_plane.storage.objects import ObjectError
 from control_plane.storage.writer import StorageUnavailable
+from control_plane.telemetry.logs import log_json
 from edge import local
 from edge.decision.claims import read_root
 from edge.decision.errors import TrustError
@@ -40,14 +44,25 @@ class ControlPlane:
 
     def __init__(self, said: Mapping[str, object]) -> None:
         self.settings = _settings(said)
-        _check_services(self.settings)
+        if self.settings.log == "json":
+            log_json()
+        path = _check_services(self.settings)
         self._door = _listen(self.settings.host, self.settings.port)
         self.url = _url(self._door)
+        there = structs.replace(self.settings, port=self._door.getsockname()[1])
+        self.setup = server_of(there) + path if path else ""
+        """Where the first account is made, once; "" where there is one, or no login."""
 
     def run(self) -> None:
-        app = create_app(self.settings)
+        told = [each for each in BACKGROUND if each is not announce_setup]
+        app = create_app(self.settings, [replay_fast, *told])
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACE_S)
         _run(uvicorn.Server(config), self._door)
+
+
+async def replay_fast(services: Services) -> None:
+    """Replays decide by the kernel where it is built; the control plane itself knows of none."""
+    services.replays.decider = fastest
 
 
 class Edge:
@@ -138,10 +153,17 @@ def _catalog_tenant(folder: Path) -> str:
     return source.parts.shop.tenant
 
 
-def _check_services(settings: Settings) -> None:
-    """Open everything once, so that what is wrong is told before the server runs."""
+def _check_services(settings: Settings) -> str:
+    """Open everything once, so that what is wrong is told before the server runs.
+
+    The path at which the first account is made, "" if there is one already.
+    """
     try:
-        Services.open(settings).close()
+        services = Services.open(settings)
+        try:
+            return first_path(services)
+        finally:
+            services.close()
     except CatalogRefused as refused:
         assert settings.catalog is not None
         texts = read_catalog(settings.catalog).texts

@@ -31,8 +31,8 @@ def serve_command(
 
     Console, publishing, beacons, redemption, learning.  Every option is also a variable
     of the environment, PROFFER_DATA and so on; the option wins.  The catalog is published
-    on the first start; later with the console's button.  The console has no login: keep
-    it on this machine.
+    on the first start; later with the console's button.  The first start prints a link at
+    which the first account is made; PROFFER_OPEN_CONSOLE=true does without a login.
 
     Exit codes: 0 ended by Ctrl-C; 1 catalog, keys and data do not belong together;
     3 the data folder or the port cannot be used, or a variable is wrong.
@@ -47,7 +47,11 @@ def serve_command(
     server = ControlPlane({name: value for name, value in said.items() if value is not None})
     console = f"{server.url}/console"
     terminal.say(f"Console: {console}", "green")
-    terminal.result({"url": server.url, "console": console, "data": str(server.settings.data)})
+    if server.setup:
+        terminal.say("Nobody has an account yet.  Make the first, an admin, once, at")
+        terminal.say(f"  {server.setup}", "green")
+    told = {"url": server.url, "console": console, "data": str(server.settings.data)}
+    terminal.result(told | ({"setup": server.setup} if server.setup else {}))
     server.run()
 
 

@@ -70,8 +70,14 @@ class DemoPlan(Struct, frozen=True, kw_only=True):
         return self.data / "log"
 
 
-AT_HOME = {"PROFFER_DATABASE_URL": "", "PROFFER_OBJECT_STORE": ""}
-"""The demo keeps everything in its folder, whatever databases this machine works with."""
+AT_HOME = {
+    "PROFFER_DATABASE_URL": "",
+    "PROFFER_OBJECT_STORE": "",
+    "PROFFER_HOST": "127.0.0.1",
+    "PROFFER_OPEN_CONSOLE": "true",
+}
+"""The demo keeps everything in its folder, whatever databases this machine works with; and
+nobody logs in to it, so it stays on this machine."""
 
 
 class Child:

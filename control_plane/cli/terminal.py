@@ -182,8 +182,8 @@ class Meter:
         self._began = self._told = time.monotonic()
         self.count = 0
 
-    def advance(self) -> None:
-        self.count += 1
+    def advance(self, by: int = 1) -> None:
+        self.count += by
         now = time.monotonic()
         if self._bar is not None and now - self._told > self.UPDATE_EVERY_S:
             self._told = now

@@ -24,6 +24,7 @@ from control_plane.cli.terminal import Json, Plain, Refused, Terminal, Unusable
 from edge.decision.bundle import Bundle, open_bundle
 from edge.decision.errors import BundleError
 from edge.decision.tables import HEAD_PROJECTION
+from policy_compiler.selftests import Trouble, failures
 
 MARKS = {"passed": "ok", "failed": "FAILED", "not reached": "-"}
 PROJECTIONS = ("edge", "browser")
@@ -165,12 +166,27 @@ def _verify_bundle(terminal: Terminal, file: Path) -> None:
             *((code, "every table and text") for code in BundleError.CODES[4:]),
         )
     ]
+    failed = list(failures(bundle, int(time.time())))
+    checks.append(_tests_check(file, bundle, failed))
     _tell(terminal, checks)
+    if failed:
+        terminal.result(VerifyDocument(ok=False, checks=checks, tenant=bundle.tenant))
+        raise Refused(f"{file}: TESTS: {failed[0].told}.", failed[0].help, reported=True)
     terminal.say(_about(bundle))
     document = VerifyDocument(
         ok=True, checks=checks, tenant=bundle.tenant, bundles=[bundle.digest.hex()]
     )
     terminal.result(document)
+
+
+def _tests_check(file: Path, bundle: Bundle, failed: list[Trouble]) -> Check:
+    return Check(
+        file=str(file),
+        name="TESTS",
+        asks=f"the policy passes its own tests: {len(bundle.notes.tests)}",
+        outcome="failed" if failed else "passed",
+        detail="; ".join(each.told for each in failed),
+    )
 
 
 def _about(bundle: Bundle) -> str:

@@ -1,26 +1,37 @@
-"""Who may press the console's buttons: a page of this console, open in a browser here.
+"""Who looks at the console, and whether a form came from its own pages.
 
-There is no login yet; the console listens on this machine only.  Against other web
-pages that the same browser has open, three checks, each enough by itself:
+Whoever has a session is that user; without a login (`open_console`) everybody is `LOCAL`.
+Against other web pages that the same browser has open, three checks, each enough by itself:
 
     Host     must be one of the configured names, else a foreign name points at us
              (DNS rebinding)
     Origin   of a POST must be the Host it goes to
-    token    a random value in a SameSite=Strict cookie must come back in the form
+    token    must come back in the form: derived from the session, and before there is one
+             a random value in a SameSite=Strict cookie
 """
 
 from __future__ import annotations
 
-import hmac
 import secrets
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
+from control_plane.accounts.actor import Actor, Permission
+from control_plane.accounts.authentication import (
+    check_form_token,
+    check_origin,
+    host_name,
+    local_actor,
+    logged_in_as,
+)
+from control_plane.accounts.sessions import Session
 from control_plane.errors import Refused
 from control_plane.http import check_type, read_body
+from control_plane.services import Services
 
 COOKIE = "proffer_console"
 FIELD = "csrf"
@@ -37,10 +48,38 @@ HEADERS = {
 }
 
 
+class Visit(Struct, frozen=True, kw_only=True):
+    """One request to the console.  `actor` is None for whoever has to log in first; `session`
+    is None in the open console; `token` belongs into every form."""
+
+    actor: Actor | None
+    session: Session | None
+    token: str
+
+    def check_may(self, permission: Permission) -> Actor:
+        """Raises `Refused` unauthorized or not-permitted."""
+        if self.actor is None:
+            raise Refused("unauthorized", "nobody is logged in", help="Log in at /console/login.")
+        if not self.actor.may(permission):
+            raise Refused("not-permitted", f"{self.actor.name} may not {permission}")
+        return self.actor
+
+
+async def visit_of(request: Request, services: Services) -> Visit:
+    """Raises `Refused` forbidden for a foreign name."""
+    check_host(request, services.settings.console_hosts)
+    logged_in = await logged_in_as(request, services)
+    if logged_in is not None:
+        session, token = logged_in.session, logged_in.form_token
+        return Visit(actor=logged_in.actor, session=session, token=token)
+    actor = local_actor(request, services.settings)
+    token = request.cookies.get(COOKIE) or secrets.token_urlsafe(32)
+    return Visit(actor=actor, session=None, token=token)
+
+
 def check_host(request: Request, allowed: tuple[str, ...]) -> None:
     """Raises `Refused` forbidden."""
-    host = request.headers.get("host", "")
-    name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+    name = host_name(request)
     if name not in allowed:
         raise Refused(
             "forbidden",
@@ -49,32 +88,22 @@ def check_host(request: Request, allowed: tuple[str, ...]) -> None:
         )
 
 
-def token_of(request: Request) -> str:
-    """The browser's token; a new one if it has none."""
-    return request.cookies.get(COOKIE) or secrets.token_urlsafe(32)
-
-
-def with_token(request: Request, response: Response, token: str) -> Response:
-    secure = request.url.scheme == "https"
-    response.set_cookie(
-        COOKIE, token, path="/console", httponly=True, samesite="strict", secure=secure
-    )
+def with_token(request: Request, response: Response, visit: Visit) -> Response:
+    """The answer, with the cookie that the form's token is compared with."""
+    if visit.session is None:
+        secure = request.url.scheme == "https"
+        response.set_cookie(
+            COOKIE, visit.token, path="/console", httponly=True, samesite="strict", secure=secure
+        )
     return response
 
 
-async def read_form(request: Request) -> Mapping[str, str]:
+async def read_form(request: Request, visit: Visit) -> Mapping[str, str]:
     """The fields of a form of ours.  Raises `Refused`."""
-    _check_origin(request)
+    check_origin(request)
     check_type(request, "application/x-www-form-urlencoded")
     body = await read_body(request, FORM_LIMIT_BYTES)
     fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
-    cookie = request.cookies.get(COOKIE, "")
-    if not cookie or not hmac.compare_digest(cookie.encode(), fields.get(FIELD, "").encode()):
-        raise Refused("forbidden", "the form's token is missing or of another visit")
+    wanted = visit.token if visit.session else request.cookies.get(COOKIE, "")
+    check_form_token(fields.get(FIELD, ""), wanted)
     return fields
-
-
-def _check_origin(request: Request) -> None:
-    origin, host = request.headers.get("origin", ""), request.headers.get("host", "")
-    if origin.partition("://")[2] != host or not host:
-        raise Refused("forbidden", f"the form came from {origin[:80]!a}")

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from control_plane.accounts.actor import Permission
 from control_plane.console import charts
 from control_plane.console.figures import BARS, Figures, PlacementFigures, read_figures
+from control_plane.console.guard import Visit
 from control_plane.console.snapshots import Snapshots
 from control_plane.measurement.profit import METHOD, ORDERS_MIN, Incremental
 from control_plane.services import Services
@@ -91,7 +93,9 @@ class Tile(Struct, frozen=True, kw_only=True):
 class Page(Struct, frozen=True, kw_only=True):
     """`total` is the first of `rows` that is known; `reach` the end of their common axis.
     `quiet` are the titles of placements where nothing happened, which have no card.
-    `policy` is None before the first publish; `token` belongs into every form.
+    `policy` is None before the first publish; `token` belongs into every form.  `may` is what
+    `who` is allowed; `can_log_out` is false in the open console; `names` is what people are
+    called, by the id of their actor.
     """
 
     shop: str
@@ -99,6 +103,10 @@ class Page(Struct, frozen=True, kw_only=True):
     currency: str
     now_s: int
     token: str
+    who: str
+    may: frozenset[Permission]
+    can_log_out: bool
+    names: dict[str, str]
     method: str
     orders_least: int
     total: ProfitRow
@@ -118,8 +126,9 @@ class Page(Struct, frozen=True, kw_only=True):
     learn_every_s: int
 
 
-def build_page(services: Services, snapshots: Snapshots, token: str) -> Page:
+def build_page(services: Services, snapshots: Snapshots, visit: Visit) -> Page:
     """Read everything.  Blocks."""
+    assert visit.actor is not None
     settings, now_s = services.settings, int(time.time())
     bundle, live = services.publisher.live_bundle(), services.publisher.live()
     names = [bundle.placement_name(row) for row in _by_rank(bundle)] if bundle else []
@@ -141,7 +150,11 @@ def build_page(services: Services, snapshots: Snapshots, token: str) -> Page:
         channel=settings.channel,
         currency=bundle.notes.currency if bundle else "",
         now_s=now_s,
-        token=token,
+        token=visit.token,
+        who=visit.actor.name,
+        may=visit.actor.permissions,
+        can_log_out=visit.session is not None,
+        names=services.accounts.users.names(),
         method=METHOD,
         orders_least=ORDERS_MIN,
         total=next((row for row in rows if row.found.is_known), rows[0]),

@@ -1,7 +1,8 @@
 """The console's addresses: the page, its live part, and the buttons.
 
 Every button is a form that posts and comes back to the page, so nothing needs a script.
-A button that is refused shows why, on the same page, and has changed nothing.
+A button that is refused shows why, on the same page, and has changed nothing.  Who may not
+press a button does not see it, and who presses it all the same gets a 403.
 """
 
 from __future__ import annotations
@@ -10,16 +11,17 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from control_plane.console.guard import HEADERS, check_host, read_form, token_of, with_token
+from control_plane.accounts.actor import Actor, Permission
+from control_plane.console.entry import entry_routes, no_roles, to_login
+from control_plane.console.guard import HEADERS, Visit, read_form, visit_of, with_token
 from control_plane.console.page import build_page
-from control_plane.console.texts import FILTERS
+from control_plane.console.rendering import Notice, templates
 from control_plane.errors import PROBLEMS, Refused
 from control_plane.issuing import NotOutYet
 from control_plane.publishing import PublishRefused
@@ -28,46 +30,17 @@ from control_plane.storage.writer import StorageUnavailable
 from policy_compiler.diagnostics import CatalogRefused, Diagnostic, render
 
 STATIC = Path(__file__).parent / "static"
-ACTOR = "console"
-
-DONE = {
-    "publish": "Published.",
-    "roll-back": "Rolled back.",
-    "pause": "Paused.",
-    "resume": "Resumed.",
-    "replay": "Tried the quarantined events again.",
-}
-"""What the page says after a button worked."""
-
-templates = Environment(
-    loader=PackageLoader("control_plane.console"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-templates.filters.update(FILTERS)
-
-
-class Notice(Struct, frozen=True, kw_only=True):
-    """A message above the page; `problems` are the compiler's findings, as text."""
-
-    kind: str
-    title: str
-    detail: str = ""
-    help: str = ""
-    problems: list[str] = []
 
 
 def console_routes() -> list[BaseRoute]:
     return [
         Route("/console", show),
         Route("/console/live", show_live),
-        Route("/console/publish", _button("publish", _publish), methods=["POST"]),
-        Route("/console/roll-back", _button("roll-back", _roll_back), methods=["POST"]),
-        Route("/console/pause", _button("pause", _pause), methods=["POST"]),
-        Route("/console/resume", _button("resume", _resume), methods=["POST"]),
-        Route("/console/replay", _button("replay", _replay), methods=["POST"]),
+        *(
+            Route(f"/console/{name}", _endpoint(button), methods=["POST"])
+            for name, button in BUTTONS.items()
+        ),
+        *entry_routes(),
         Mount("/console/static", StaticFiles(directory=STATIC)),
     ]
 
@@ -76,24 +49,35 @@ def console_routes() -> list[BaseRoute]:
 
 
 async def show(request: Request) -> Response:
-    done = DONE.get(request.query_params.get("done", ""), "")
-    return await _page(request, Notice(kind="done", title=done) if done else None)
+    visit = await visit_of(request, _services(request))
+    if visit.actor is None:
+        return to_login()
+    try:
+        visit.check_may("read")
+    except Refused as refused:
+        return no_roles(request, visit, refused)
+    button = BUTTONS.get(request.query_params.get("done", ""))
+    return await _page(request, visit, Notice(kind="done", title=button.done) if button else None)
 
 
 async def show_live(request: Request) -> Response:
     """The part of the page that a small script fetches again and again."""
-    return await _page(request, None, template="live.html")
+    visit = await visit_of(request, _services(request))
+    visit.check_may("read")
+    return await _page(request, visit, None, template="live.html")
 
 
 async def _page(
-    request: Request, notice: Notice | None, status: int = 200, template: str = "page.html"
+    request: Request,
+    visit: Visit,
+    notice: Notice | None,
+    status: int = 200,
+    template: str = "page.html",
 ) -> Response:
-    services = _services(request)
-    check_host(request, services.settings.console_hosts)
-    token = token_of(request)
-    page = await asyncio.to_thread(build_page, services, request.app.state.snapshots, token)
+    snapshots = request.app.state.snapshots
+    page = await asyncio.to_thread(build_page, _services(request), snapshots, visit)
     html = templates.get_template(template).render(page=page, notice=notice)
-    return with_token(request, HTMLResponse(html, status, HEADERS), token)
+    return with_token(request, HTMLResponse(html, status, HEADERS), visit)
 
 
 def _services(request: Request) -> Services:
@@ -102,42 +86,59 @@ def _services(request: Request) -> Services:
 
 # --- buttons ------------------------------------------------------------------
 
-Action = Callable[[Services, Mapping[str, str]], object]
+
+def _publish(services: Services, actor: Actor, form: Mapping[str, str]) -> None:
+    services.catalog.publish(actor=actor.id)
 
 
-def _button(name: str, action: Action) -> Callable[[Request], Awaitable[Response]]:
+def _roll_back(services: Services, actor: Actor, form: Mapping[str, str]) -> None:
+    services.publisher.roll_back(_field(form, "bundle"), actor=actor.id)
+
+
+def _pause(services: Services, actor: Actor, form: Mapping[str, str]) -> None:
+    services.publisher.pause(_field(form, "offer"), actor=actor.id)
+
+
+def _resume(services: Services, actor: Actor, form: Mapping[str, str]) -> None:
+    services.publisher.resume(_field(form, "offer"), actor=actor.id)
+
+
+def _replay(services: Services, actor: Actor, form: Mapping[str, str]) -> None:
+    services.collector.replay_quarantine(actor.id)
+
+
+class Button(Struct, frozen=True):
+    """What it takes, what it does, and what the page says after it worked."""
+
+    permission: Permission
+    press: Callable[[Services, Actor, Mapping[str, str]], None]
+    done: str
+
+
+BUTTONS = {
+    "publish": Button("publish", _publish, "Published."),
+    "roll-back": Button("publish", _roll_back, "Rolled back."),
+    "pause": Button("kill", _pause, "Paused."),
+    "resume": Button("kill", _resume, "Resumed."),
+    "replay": Button("edit", _replay, "Tried the quarantined events again."),
+}
+
+
+def _endpoint(button: Button) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         services = _services(request)
-        check_host(request, services.settings.console_hosts)
-        form = await read_form(request)
+        visit = await visit_of(request, services)
+        form = await read_form(request, visit)
+        actor = visit.check_may(button.permission)
         try:
-            await asyncio.to_thread(action, services, form)
+            await asyncio.to_thread(button.press, services, actor, form)
         except (CatalogRefused, PublishRefused, StorageUnavailable) as error:
             notice, status = _refusal(services, error)
-            return await _page(request, notice, status)
+            return await _page(request, visit, notice, status)
+        name = request.url.path.rpartition("/")[2]
         return RedirectResponse(f"/console?done={name}", 303, HEADERS)
 
     return endpoint
-
-
-def _publish(services: Services, form: Mapping[str, str]) -> None:
-    services.catalog.publish(actor=ACTOR)
-
-
-def _roll_back(services: Services, form: Mapping[str, str]) -> None:
-    services.publisher.roll_back(_field(form, "bundle"), actor=ACTOR)
-
-
-def _pause(services: Services, form: Mapping[str, str]) -> None:
-    services.publisher.pause(_field(form, "offer"), actor=ACTOR)
-
-
-def _resume(services: Services, form: Mapping[str, str]) -> None:
-    services.publisher.resume(_field(form, "offer"), actor=ACTOR)
-
-
-def _replay(services: Services, form: Mapping[str, str]) -> None:
-    services.collector.replay_quarantine()
 
 
 def _field(form: Mapping[str, str], name: str) -> str:

@@ -1,4 +1,4 @@
-"""What learning and measurement found, as JSON for programs.  The shop's key opens it.
+"""What learning and measurement found, as JSON for programs.  Whoever may read may see it.
 
     GET /v1/learning             per placement, segment and arm: rows, means, effects, shares
     GET /v1/profit/{placement}   incremental profit of a placement's offers, with interval
@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Annotated
 
-from msgspec import Struct
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from msgspec import Meta, Struct
 
+from control_plane.api.call import Answer, Call
+from control_plane.api.operation import Operation
 from control_plane.errors import Refused
-from control_plane.http import json_response, require_shop
-from control_plane.learning.loop import Learner
+from control_plane.learning.loop import Found, Learner
 from control_plane.measurement.profit import METHOD, Incremental, incremental
 from control_plane.outcomes import sides
 from control_plane.services import Services
@@ -40,25 +39,43 @@ class ProfitAnswer(Struct, frozen=True, kw_only=True):
     method: str = METHOD
 
 
-def learning_routes() -> list[BaseRoute]:
-    return [Route("/v1/learning", learning), Route("/v1/profit/{placement}", profit)]
+class OfPlacement(Struct, frozen=True):
+    placement: Annotated[str, Meta(min_length=1, max_length=256)]
 
 
-async def learning(request: Request) -> Response:
+async def learning(call: Call) -> Answer:
     """`loop.Found`: what would be published now."""
-    services = _services(request)
-    return json_response(await asyncio.to_thread(Learner(services).find, int(time.time())))
+    return Answer(await asyncio.to_thread(Learner(call.services).find, int(time.time())))
 
 
-async def profit(request: Request) -> Response:
-    services, placement = _services(request), request.path_params["placement"]
-    return json_response(await asyncio.to_thread(_profit, services, placement))
+async def profit(call: Call) -> Answer:
+    return Answer(await asyncio.to_thread(_profit, call.services, call.params.placement))
 
 
-def _services(request: Request) -> Services:
-    services: Services = request.app.state.services
-    require_shop(request, services.keys.shop_key)
-    return services
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path="/v1/learning",
+        name="get_learning",
+        summary="What learning would publish now, with its evidence.",
+        tag="learning",
+        permission="read",
+        handler=learning,
+        answers={200: Found},
+        problems=("policy-refused",),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/profit/{placement}",
+        name="get_profit",
+        summary="Incremental profit of a placement's offers, with its interval.",
+        tag="learning",
+        permission="read",
+        handler=profit,
+        params=OfPlacement,
+        answers={200: ProfitAnswer},
+    ),
+)
 
 
 def _profit(services: Services, placement: str) -> ProfitAnswer:

@@ -32,6 +32,7 @@ from control_plane.publishing import PublishRefused
 from control_plane.services import Services
 from control_plane.signing import Signing
 from control_plane.storage.writer import StorageUnavailable
+from control_plane.telemetry.pulse import beat
 from policy_compiler.catalog import Catalog
 from policy_compiler.diagnostics import CatalogRefused
 from policy_compiler.weigh import Allocation, Weights
@@ -165,6 +166,8 @@ async def keep_learning(services: Services) -> None:
             await asyncio.sleep(max(every_s, REST_TIMES * took_s))
             began = time.monotonic()
             trouble = await asyncio.to_thread(_try, learner)
+            if not trouble:
+                beat()
             took_s = time.monotonic() - began
             if trouble and trouble != last:
                 log.warning("nothing was learned: %s", trouble)

@@ -2,8 +2,8 @@
 
 Bundles, releases and roots are fetched once and then read from the disk (hashed, like
 everything that is named by its content), so reading goes on while the bucket is down, over
-a restart too.  The folder is bounded, and may be deleted at any time.  Writes and channels
-always go to the bucket.
+a restart too.  The folder is bounded, and may be deleted at any time.  Writes, channels
+and the audit log's checkpoints always go to the bucket.
 
 After a read that failed the bucket is left alone for `REST_S`, and then one read at a time
 tries it again: each attempt holds a thread until its timeout.
@@ -30,6 +30,8 @@ from control_plane.storage.objects import (
 
 T = TypeVar("T")
 
+NEVER_KEPT = (CHANNELS, "audit/")
+"""What changes, and what is only read to see whether it is still in the bucket."""
 REST_S = 3.0
 KEPT_LIMIT = 200
 """Objects in the folder; the ones longest unread go first."""
@@ -46,14 +48,15 @@ class CachedStore:
         self._pruning = threading.Lock()
 
     def get(self, name: str) -> bytes | None:
-        if name.startswith(CHANNELS):
+        if name.startswith(NEVER_KEPT):
             there = self.look(name)
             return None if there is None else there.data
         return self._kept(name) or self._fetched(name)
 
     def put(self, name: str, data: bytes) -> None:
         self._far.put(name, data)
-        self._keep(name, data)
+        if not name.startswith(NEVER_KEPT):
+            self._keep(name, data)
 
     def look(self, name: str) -> Stored | None:
         return self._read(name, self._far.look)

@@ -3,6 +3,7 @@
     bundles/<sha256>               immutable, named by their content
     releases/<sha256>              immutable, named by their content
     keys/root.<n>.jws              written once
+    audit/checkpoints/<n>.jws      written once
     channels/<name>/<projection>.jws   the one kind that is written again
 
 A write is durable when it returns, was read back, and a reader sees the old object or
@@ -32,6 +33,7 @@ from msgspec import Struct
 NAME = re.compile(
     r"(?:bundles|releases)/[0-9a-f]{64}"
     r"|keys/root\.[1-9][0-9]{0,8}\.jws"
+    r"|audit/checkpoints/[1-9][0-9]{0,8}\.jws"
     r"|channels/[a-z][a-z0-9-]{0,62}/[a-z][a-z0-9-]{0,62}\.jws"
 )
 
@@ -39,6 +41,7 @@ NAME = re.compile(
 log = logging.getLogger(__name__)
 NAMED_BY_CONTENT = ("bundles", "releases")
 CHANNELS = "channels/"
+WRITTEN_ONCE = ("keys/", "audit/")
 
 
 class ObjectError(Exception):
@@ -140,7 +143,7 @@ class DirectoryStore:
             there = self._read(name)
             if there == data:
                 return
-            if there is not None and name.startswith("keys/"):
+            if there is not None and name.startswith(WRITTEN_ONCE):
                 raise written_once(name)
             self._write(name, data)
 

@@ -92,6 +92,11 @@ def is_empty(url: str) -> bool:
     try:
         _check(engine)
         return not inspect(engine).has_table("alembic_version")
+    except Exception as error:
+        reason = storage_failure(error)
+        if not reason:
+            raise
+        raise StorageUnavailable(reason) from error  # it went away after the first question
     finally:
         engine.dispose()
 
@@ -111,6 +116,7 @@ def _engine(address: URL) -> Engine:
             pool_size=POOL_SIZE,
             max_overflow=POOL_EXTRA,
             pool_timeout=LOCK_TIMEOUT_S,
+            hide_parameters=True,  # errors end up in logs
         )
     except ImportError:
         raise MissingExtra(

@@ -20,6 +20,7 @@ from typing import Any
 from control_plane.storage.failures import MissingExtra
 from control_plane.storage.objects import (
     NAME,
+    WRITTEN_ONCE,
     ObjectError,
     Stored,
     check_fits,
@@ -41,11 +42,13 @@ LOST = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
 
 FOR_EVER = "public, max-age=31536000, immutable"
 FOR_AN_HOUR = "public, max-age=3600"
+NOT_AT_ALL = "no-store"
 FOR_SECONDS = "public, max-age=5, stale-while-revalidate=30"
 KINDS = {
     "bundles": (FOR_EVER, "application/octet-stream"),
     "releases": (FOR_EVER, "application/json"),
     "keys": (FOR_AN_HOUR, "application/jose+json"),
+    "audit": (NOT_AT_ALL, "application/jose"),
     "channels": (FOR_SECONDS, "application/jose"),
 }
 """How a CDN before the bucket may keep an object, and what it is."""
@@ -77,12 +80,12 @@ class S3Store:
         before = self.look(name)
         if before is not None and before.data == data:
             return
-        if before is not None and name.startswith("keys/"):
+        if before is not None and name.startswith(WRITTEN_ONCE):
             raise written_once(name)
         self._write(name, data, before)
         after = self.look(name)  # ours, or the same from somebody who was faster
         if after is None or after.data != data:
-            if name.startswith("keys/") and after is not None:
+            if name.startswith(WRITTEN_ONCE) and after is not None:
                 raise written_once(name)
             raise ObjectError(f"{name} reads back with other bytes")
 

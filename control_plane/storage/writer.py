@@ -24,6 +24,7 @@ from sqlalchemy import Connection
 
 from control_plane.storage.database import Database
 from control_plane.storage.failures import StorageUnavailable, storage_failure
+from control_plane.telemetry.spans import traced
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class Writer:
     def submit(self, job: Job[T]) -> Future[T]:
         """Hand a job over.  Raises `StorageUnavailable` when too many wait, or after `close`."""
         future: Future[T] = Future()
+        job = traced(job)
         with self._door:
             if self._closed:
                 raise StorageUnavailable("the server is stopping")
@@ -61,6 +63,11 @@ class Writer:
             except queue.Full:
                 raise StorageUnavailable(f"{WAITING_LIMIT} writes are waiting already") from None
         return future
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for their turn."""
+        return self._waiting.qsize()
 
     def run(self, job: Job[T]) -> T:
         """The job's result, once it is durable.  Blocks: for threads."""

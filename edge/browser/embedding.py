@@ -4,7 +4,8 @@ A shop's server (or its build, for pages that a cache keeps) verifies the browse
 edge, by `edge.decision.trust`, and writes with it
 
     <script type="application/json" id="proffer"> PageSettings </script>
-    <script id="proffer-kernel" src="..." integrity="..." async blocking="render"></script>
+    <script id="proffer-kernel" src="/_proffer/first.<hash>.js" integrity="..." async
+      blocking="render"></script>
     <script> the head snippet </script>
     <script src="/_proffer/page.js" defer></script>
 
@@ -26,6 +27,7 @@ from msgspec import Struct
 from edge.decision.bundle import Bundle
 from edge.decision.request_json import Json
 from edge.decision.trust import Trusted
+from edge.scripts import kernel_script_address
 
 HERE = Path(__file__).parent
 
@@ -86,19 +88,21 @@ def settings_html(settings: PageSettings) -> str:
 
 def head_html(
     settings: PageSettings,
-    script: str,
+    script: str = "",
     page_script: str = "/_proffer/page.js",
     nonce: str = "",
     plain: bool = False,
 ) -> str:
     """Everything that the page's head needs; `script`: where `first.min.js` is served, or
-    with `plain` the one for pages whose security policy forbids wasm.
+    with `plain` the one for pages whose security policy forbids wasm.  "" is the edge's own
+    address for it, which names its content: an edge of this version has it.
 
     `nonce`: of the page's Content-Security-Policy, for the snippet; without one the policy
     names the snippet by its hash (`snippet_hash`).
     """
     own = f' nonce="{escape(nonce)}"' if nonce else ""
-    kernel = f'src="{escape(script)}" integrity="{integrity_of(first_script(plain))}"'
+    address = script or kernel_script_address(plain)
+    kernel = f'src="{escape(address)}" integrity="{integrity_of(first_script(plain))}"'
     return (
         f"{settings_html(settings)}\n"
         f'<script id="proffer-kernel" {kernel} async blocking="render"{own}></script>\n'

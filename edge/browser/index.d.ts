@@ -42,8 +42,9 @@ export interface PageSettings {
   exposure_ms?: number;
   /** TCF purposes that full consent takes: [1, 5, 6]. */
   tcf_purposes?: number[];
-  /** Addresses of the edge: "/_proffer/decide" and "/_proffer/beacon". */
+  /** Addresses of the edge: "/_proffer/decide", "/_proffer/confirm" and "/_proffer/beacon". */
   edge?: string;
+  confirm?: string;
   beacon?: string;
 }
 

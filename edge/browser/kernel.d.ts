@@ -80,6 +80,10 @@ export class Policy {
   encode(request: Request): Encoded;
   /** Verdict bytes.  Throws KernelError named RequestError: ENCODING. */
   decide(manifestBlock: Uint8Array, data: Uint8Array): Uint8Array;
+  /** As `encode` and `decide` right after it, without copies: what they give are views of the kernel's
+   * memory, good until the next call. */
+  encodeHere(fields: RequestFields): Encoded;
+  decideHere(manifestBlock: Uint8Array, data: Uint8Array): Uint8Array;
   /** The same as both, without a copy of the encoded request. */
   decideRequest(manifestBlock: Uint8Array, request: Request): Uint8Array;
   /** The 32 bytes of SHA-256, at once: digests, decision ids. */

@@ -59,10 +59,10 @@ export class Policy {
     this.fit(this.scratch);
     this.bytes.set(bundle, this.bundle);
     const size = kernel.proffer_scratch_bytes(this.bundle, bundle.length);
-    this.request = this.scratch + size;
+    this.request = this.scratch + size + 64; // what names a decision stands before its request
     this.out = this.request + SIZE_LIMIT + 512;
     this.rest = this.out + VERDICT_BYTES;
-    this.fit(this.rest);
+    this.fit(this.rest + SIZE_LIMIT); // a manifest fits too, so that no view goes stale under way
     check(kernel.proffer_open(this.bundle, bundle.length, this.scratch, size));
     this.names = new Names(bundle.slice());
   }
@@ -80,9 +80,16 @@ export class Policy {
   }
 
   encode(request) {
-    const found = { unknown_placements: [], unknown_attributes: [] };
-    const size = encode(this, toFields(request), found);
-    return { ...found, data: this.bytes.slice(this.request, this.request + size) };
+    const found = this.encodeHere(toFields(request));
+    return { ...found, data: found.data.slice() };
+  }
+
+  // As `encode`, in the kernel's memory: `data` is a view of it, good until the next request.
+  encodeHere(fields) {
+    const found = { unknown_placements: [], unknown_attributes: [], data: null };
+    const size = encode(this, fields, found);
+    found.data = this.bytes.subarray(this.request, this.request + size);
+    return found;
   }
 
   decide(manifest, data) {
@@ -91,14 +98,20 @@ export class Policy {
     return this.answer(manifest, data.length);
   }
 
+  // Of what `encodeHere` has just encoded: a view of the kernel's memory, as `data` is.
+  decideHere(manifest, data) { return this.answerHere(manifest, data.length); }
+
   decideRequest(manifest, request) {
     return this.answer(manifest, encode(this, toFields(request), {}));
   }
 
-  answer(manifest, size) {
+  answer(manifest, size) { return this.answerHere(manifest, size).slice(); }
+
+  answerHere(manifest, size) {
     this.put(manifest, this.rest);
-    return this.bytes.slice(this.out, this.out + check(this.kernel.proffer_decide(
-      this.scratch, this.rest, manifest.length, this.request, size, this.out, VERDICT_BYTES)));
+    const length = check(this.kernel.proffer_decide(
+      this.scratch, this.rest, manifest.length, this.request, size, this.out, VERDICT_BYTES));
+    return this.bytes.subarray(this.out, this.out + length);
   }
 
   sha256(data) {
@@ -365,6 +378,15 @@ const encode = (policy, fields, found) => {
 
 // --- the verdict, as drawn in edge/decision/beacon.py -----------------------------------------
 
+const DIGITS = "0123456789abcdef";
+
+// 16 bytes, as an id is written.
+const hex = (data, from) => {
+  let text = "";
+  for (let at = from; at < from + 16; at++) text += DIGITS[data[at] >> 4] + DIGITS[data[at] & 15];
+  return text;
+};
+
 export const readVerdict = (data) => {
   const view = new DataView(data.buffer, data.byteOffset, data.length), rows = [];
   const u32 = (at) => view.getUint32(at, true), u16 = (at) => view.getUint16(at, true);
@@ -381,7 +403,7 @@ export const readVerdict = (data) => {
     rows.push({
       placement: u16(at), slot: data[at + 2], flags, epoch: u32(at + 4), redraw: u16(at + 8),
       shown, ghost: flags & 64 ? shown : ghost,
-      drawn_by: Array.from(data.subarray(at + 44, at + 60), (byte) => byte.toString(16).padStart(2, "0")).join(""),
+      drawn_by: hex(data, at + 44),
     });
   }
   return rows;

@@ -52,6 +52,22 @@ class PlacementNote(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Its values, in the order of the allocation's rows; one more row holds the rest."""
 
 
+class SelfTest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A request and what may be shown: per placement "none", offers or "offer/rung"s.
+
+    `at_s` None: whenever it is asked.  A timestamp of at most 0 counts from that time.
+    """
+
+    name: str
+    at_s: int | None = None
+    visitor: str = ""
+    customer: str = ""
+    consent: str = "full"
+    locale: str = ""
+    attributes: dict[str, bool | int | str | list[str]] = {}
+    expect: dict[str, tuple[str, ...]] = {}
+
+
 class Notes(Struct, frozen=True, kw_only=True, omit_defaults=True):
     title: str
     currency: str
@@ -62,6 +78,7 @@ class Notes(Struct, frozen=True, kw_only=True, omit_defaults=True):
     placements: tuple[PlacementNote, ...] = ()
     budgets: tuple[str, ...] = ()
     tzdata: str = ""
+    tests: tuple[SelfTest, ...] = ()
 
 
 def pack_notes(notes: Notes) -> bytes:

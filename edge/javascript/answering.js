@@ -12,35 +12,47 @@ const BODY_WAIT_S = 20;
 const FIELDS = ["attributes", "consent", "customer", "locale", "placements", "session", "taken"];
 
 // Throws a Problem 400, 408, 413 or 415.
-export const answerDecide = async (request, context, policy) => {
+export const answerDecide = (request, context, policy) => withQuestion(request, context, (said, guest) => {
+  const { visit, shop, byClient, taken } = speechOf(said, FIELDS, guest, context);
+  const question = { placements: placementsOf(said), taken, byClient, byShop: shop.attributes };
+  const { decisions, ignored } = context.desk.decide(policy, visit, question);
+  return jsonAnswer({ decisions, ignored, policy: policyName(policy, visit) }, visit.cookies);
+});
+
+// The answer to a JSON object.  Throws as `answerDecide`, also for a RequestError.
+export const withQuestion = async (request, context, answer) => {
   checkJson(request);
   const body = await bodyOf(request, BODY_LIMIT_BYTES);
   try {
-    return answer(readJson(body), arrive(request, context), context, policy);
+    return answer(readJson(body), arrive(request, context));
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
     throw new Problem(`request-${error.code.toLowerCase()}`, error.detail);
   }
 };
 
-const answer = (said, guest, context, policy) => {
-  checkFields(said);
+// What was said with a request, and who believes it.  Throws a RequestError, and a Problem for a bad session.
+export const speechOf = (said, fields, guest, context) => {
+  checkFields(said, fields);
   const shop = sessionOf(said, guest, context);
   const visit = beginVisit(guest, context, [textOf(said, "consent"), shop.consent],
     shop.customer || textOf(said, "customer"), textOf(said, "locale") || shop.locale);
-  const { decisions, ignored } = context.desk.decide(policy, visit, {
-    placements: placementsOf(said), taken: own(said, "taken"), byClient: attributesOf(said),
-    byShop: shop.attributes,
-  });
-  return jsonAnswer({ decisions, ignored, policy: policyName(policy, visit) }, visit.cookies);
+  return { visit, shop, byClient: attributesOf(said), taken: own(said, "taken") };
 };
 
 // JSON that no cache keeps.
 export const jsonAnswer = (value, cookies = []) => {
+  const text = JSON.stringify(value);
+  if (!cookies.length) return new Response(text, AS_JSON);
   const headers = [["content-type", "application/json"], NO_STORE];
   for (const cookie of cookies) headers.push(["set-cookie", cookie]);
-  return new Response(JSON.stringify(value), { headers });
+  return new Response(text, { headers });
 };
+
+// The platform reads headers quickest from an object that stays the same.
+const AS_JSON = Object.freeze({
+  headers: Object.freeze({ "content-type": "application/json", [NO_STORE[0]]: NO_STORE[1] }),
+});
 
 export const policyName = (policy, visit) =>
   policy ? { sequence: policy.manifest.sequence, bundle: policy.bundleFor(visit.unit).hex } : null;
@@ -72,11 +84,11 @@ export const bodyOf = async (request, limitBytes) => {
 const refuse = (detail) => { throw new RequestError("FIELD", detail); };
 
 // What was sent, and not what JavaScript's objects inherit.
-const own = (said, name) => Object.hasOwn(said, name) ? said[name] : null;
+export const own = (said, name) => Object.hasOwn(said, name) ? said[name] : null;
 
-const checkFields = (said) => {
-  const unknown = Object.keys(said).filter((name) => !FIELDS.includes(name));
-  if (unknown.length) refuse(`unknown field ${quoted(sorted(unknown)[0])}; there are ${FIELDS.join(", ")}`);
+const checkFields = (said, fields) => {
+  const unknown = Object.keys(said).filter((name) => !fields.includes(name));
+  if (unknown.length) refuse(`unknown field ${quoted(sorted(unknown)[0])}; there are ${fields.join(", ")}`);
 };
 
 const sessionOf = (said, guest, context) => {

@@ -2,7 +2,9 @@
 //
 //   POST /_proffer/decide     decisions as JSON                        answering.js
 //   POST /_proffer/beacon     what pages saw                           beacons.js
-//   GET  /_proffer/page.js    the script that tells what pages saw     ../static/page.js
+//   POST /_proffer/confirm    a token for what a page decided          confirming.js
+//   GET  /_proffer/page.js    the script that tells what pages saw     scripts.js
+//   GET  /_proffer/first...   the kernel script, for first paints      scripts.js
 //   GET  /_proffer/healthz    which policy runs, and what waits
 //   GET  /_proffer/problems/  what a problem's type means              problems.js
 //   POST /ofrep/v1/...        decisions as feature flags               ofrep.js
@@ -15,29 +17,30 @@ import { Kernel } from "../browser/kernel.js";
 import { TrustError } from "../browser/trust.js";
 import { answerDecide, jsonAnswer } from "./answering.js";
 import { answerBeacon } from "./beacons.js";
+import { answerConfirm } from "./confirming.js";
 import { Seals } from "./cookies.js";
 import { Desk } from "./deciding.js";
 import { Delivery } from "./delivering.js";
-import { Hasher, toHex, utf8 } from "./hashing.js";
+import { Hasher, utf8 } from "./hashing.js";
 import { quoted } from "./json.js";
 import { PREFIX as OFREP, answerFlags } from "./ofrep.js";
 import { Outbox } from "./outbox.js";
 import { Policies } from "./policies.js";
 import { NO_STORE, PLACE, PROBLEMS, Problem } from "./problems.js";
 import { PageProxy } from "./proxy.js";
+import { Scripts } from "./scripts.js";
 import { readSettings } from "./settings.js";
 import { sourceOf } from "./sources.js";
 import { Keeper } from "./keeping.js";
 import { sleep } from "./waiting.js";
 
 export const PREFIX = "/_proffer/";
-const SCRIPT_LIFE_S = 3600;
 const OVERDUE = 4, WAIT_S = 1, LOOK_S = 25, POLL_S = 0.02;
 
 export class App {
   // `env`: variables and bindings (settings.js).  `platform`: { module: the kernel as the platform has
-  // compiled it, script: text of page.js, store: keeping.js or null, rewrite: proxy.js, decodes: whether its fetch
-  // takes content encodings off }.  Throws a SettingsError.
+  // compiled it, scripts: texts by name (scripts.js), store: keeping.js or null, rewrite: proxy.js, decodes: whether
+  // its fetch takes content encodings off }.  Throws a SettingsError.
   constructor(env, platform) {
     const settings = readSettings(env), hasher = new Hasher(platform.module), { secrets } = settings;
     const nowS = () => Math.floor(Date.now() / 1000);
@@ -52,7 +55,7 @@ export class App {
       fetchFile: sourceOf(env, settings.controlUrl), keeper: new Keeper(platform.store),
     });
     this.proxy = new PageProxy(this.context);
-    this.script = { text: platform.script, etag: `"${toHex(hasher.sha256(utf8(platform.script))).slice(0, 32)}"` };
+    this.scripts = new Scripts(platform.scripts, hasher);
     this.open = 0;
     this.opened = false;
     this.lookedMs = null;
@@ -95,7 +98,7 @@ export class App {
   handlerOf({ method }, rawPath) {
     const path = decoded(rawPath);
     const name = path.startsWith(PLACE) ? "problems/" : path.slice(PREFIX.length);
-    const [wanted, handler] = Object.hasOwn(ROUTES, name) ? ROUTES[name] : [];
+    const [wanted, handler] = this.scripts.has(name) ? SCRIPT : Object.hasOwn(ROUTES, name) ? ROUTES[name] : [];
     if (!handler) throw new Problem("not-found", `The edge has nothing at ${quoted(path.slice(0, 200))}.`);
     if (method !== wanted && !(wanted === "GET" && method === "HEAD"))
       throw new Problem("method-not-allowed", `${quoted(path)} takes ${wanted}.`, [["allow", wanted]]);
@@ -115,14 +118,9 @@ export class App {
 
   beacon(request) { return answerBeacon(request, this.context, this.policies.current); }
 
-  pageScript(request) {
-    const { text, etag } = this.script, isKnown = request.headers.get("if-none-match") === etag;
-    const headers = {
-      "content-type": "text/javascript; charset=utf-8", "cache-control": `public, max-age=${SCRIPT_LIFE_S}`,
-      etag, "x-content-type-options": "nosniff",
-    };
-    return new Response(isKnown ? null : text, { status: isKnown ? 304 : 200, headers });
-  }
+  confirm(request) { return answerConfirm(request, this.context, this.policies.current); }
+
+  script(request, path) { return this.scripts.answer(request, path.slice(PREFIX.length)); }
 
   metrics() { throw new Problem("not-found", "This home of the edge keeps no numbers."); }
 
@@ -199,11 +197,11 @@ export class App {
   }
 }
 
-const { prototype: app } = App;
+const { prototype: app } = App, SCRIPT = ["GET", app.script];
 const ROUTES = {
   "decide": ["POST", app.decide],
+  "confirm": ["POST", app.confirm],
   "beacon": ["POST", app.beacon],
-  "page.js": ["GET", app.pageScript],
   "healthz": ["GET", app.health],
   "metrics": ["GET", app.metrics],
   "problems/": ["GET", app.problem],

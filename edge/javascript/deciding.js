@@ -42,13 +42,13 @@ export class Desk {
     const bundle = policy.bundleFor(visit.unit);
     const { attributes, ignored } = admit(
       bundle, visit.consent, question.byClient ?? {}, question.byShop ?? {}, visit.observed);
-    const { data, unknown_placements } = bundle.policy.encode(fieldsOf(visit, question, attributes));
+    const { data, unknown_placements } = bundle.policy.encodeHere(fieldsOf(visit, question, attributes));
     const unknown = unknown_placements.map((name) => withoutOffer(name, "UNKNOWN_PLACEMENT"));
     if (unknown.length === question.placements.length) return { decisions: unknown, ignored };
-    const verdict = bundle.policy.decide(policy.block, data);
+    const verdict = bundle.policy.decideHere(policy.block, data);
     const decided = readVerdict(verdict).map((row) => this.expand(policy, bundle, visit, data, row));
     return {
-      decisions: [...decided, ...unknown], ignored,
+      decisions: unknown.length ? [...decided, ...unknown] : decided, ignored,
       record: packRecord(bundle.digest, policy.manifest.digest, policy.block, data, verdict),
     };
   }
@@ -136,19 +136,24 @@ const fieldsOf = (visit, question, attributes) => ({
   state: visit.state,
 });
 
+// The verdict in a record.
+export const verdictOf = (record) => {
+  const size = new DataView(record.buffer, record.byteOffset).getUint32(80, true);
+  return record.subarray(record.length - size);
+};
+
 // As drawn in edge/decision/beacon.py.
 const packRecord = (bundleDigest, manifestDigest, block, request, verdict) => {
-  const parts = [block, request, verdict];
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, RECORD_HEADER));
-  const view = new DataView(bytes.buffer);
+  const requestAt = RECORD_HEADER + block.length, verdictAt = requestAt + request.length;
+  const bytes = new Uint8Array(verdictAt + verdict.length), view = new DataView(bytes.buffer);
   view.setUint32(0, 0x43525250, true); // "PRRC"
   bytes.set(bundleDigest, 8);
   bytes.set(manifestDigest, 40);
-  let at = RECORD_HEADER;
-  parts.forEach((part, i) => {
-    view.setUint32(72 + 4 * i, part.length, true);
-    bytes.set(part, at);
-    at += part.length;
-  });
+  view.setUint32(72, block.length, true);
+  view.setUint32(76, request.length, true);
+  view.setUint32(80, verdict.length, true);
+  bytes.set(block, RECORD_HEADER);
+  bytes.set(request, requestAt);
+  bytes.set(verdict, verdictAt);
   return bytes;
 };

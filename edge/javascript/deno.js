@@ -36,7 +36,11 @@ let app = null;
 try {
   app = new App(env, {
     module: await WebAssembly.compile(await readFile(beside("../kernel/kernel.wasm"))),
-    script: await readFile(beside("../static/page.js"), "utf8"),
+    scripts: {
+      "page.js": await readFile(beside("../static/page.js"), "utf8"),
+      "first": await readFile(beside("../browser/first.min.js"), "utf8"),
+      "first-plain": await readFile(beside("../browser/first-plain.min.js"), "utf8"),
+    },
     store: env.PROFFER_DATA ? folderStore(env.PROFFER_DATA) : null,
     rewrite: scanned,
     decodes: true,

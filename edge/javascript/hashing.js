@@ -2,7 +2,7 @@
 // decision needs half a dozen.  Also words and keys (edge/decision/hashing.py).
 
 const BLOCK = 64, DIGEST = 32;
-const SHORT = 64, CHANCE_BYTES = 2048;
+const SHORT = 400, CHANCE_BYTES = 2048;
 const ASCII = /^[\0-\x7f]*$/;
 const encoder = new TextEncoder();
 

@@ -16,7 +16,8 @@ export class Outbox {
     this.tally = { sent: 0, dropped_full: 0, dropped_large: 0, dropped_refused: 0, failures: 0 };
     this.deliver = deliver;
     this.hmac = hmac;
-    this.envelope = `,"source":${JSON.stringify(`/edge/${tenant}`)},"type":"shop.proffer.decision","data":{"record":"`;
+    this.tenant = tenant;
+    this.envelope = "";
     this.queue = [];
     this.underWay = new Map(); // deadline of each push -> what it took
     this.waitingUntil = 0;
@@ -26,6 +27,7 @@ export class Outbox {
 
   // Queue a decision's record; `decision` is the id of its first slot, hexadecimal.
   log(decision, record) {
+    this.envelope ||= envelopeOf(this.tenant);
     if (this.sizeOf(record) > EVENT_LIMIT_BYTES) {
       this.tally.dropped_large++;
       console.error(`a record of ${record.length} bytes makes too large an event and was dropped`);
@@ -101,6 +103,12 @@ export class Outbox {
       '"time":null,"subject":null,"datacontenttype":"application/json"}';
   }
 }
+
+// Its source tells edges apart.  Made at the first record: workers have no chance before their first request.
+const envelopeOf = (tenant) => {
+  const name = toHex(crypto.getRandomValues(new Uint8Array(8)));
+  return `,"source":${JSON.stringify(`/edge/${tenant}/${name}`)},"type":"shop.proffer.decision","data":{"record":"`;
+};
 
 const toBase64 = (bytes) => {
   if (bytes.toBase64) return bytes.toBase64();

@@ -17,6 +17,7 @@ const NOT_OF_FILLED = [...NOT_WITH_COOKIES, "etag", "last-modified", "content-le
   "content-md5", "digest", "repr-digest", "content-digest", "age"];
 const ASKED_BY = ["accept", "cookie"]; // what decides whether a page is filled
 const WITHOUT_BODY = [101, 103, 204, 205, 304];
+const NO_SLOTS = "none"; // with this as its Proffer-Slots, a page of the origin is no page of ours
 const ASCII_BASED = ["utf-8", "utf8", "us-ascii", "ascii", "iso-8859-", "latin1", "windows-125"];
 
 export class PageProxy {
@@ -35,11 +36,13 @@ export class PageProxy {
       return sorry(request, error);
     }
     const headers = endToEnd(response.headers), shop = headers.get("proffer-context") ?? "";
+    const mayFill = policy && headers.get("proffer-slots") !== NO_SLOTS;
     headers.delete("proffer-context");
-    const plan = policy && isPage(response.status, headers) ? this.plan(policy, guest, headers, shop) : {};
+    headers.delete("proffer-slots");
+    const plan = mayFill && isPage(response.status, headers) ? this.plan(policy, guest, headers, shop) : {};
     const { cookies = [], slots } = plan;
     if (cookies.length || slots) privately(headers, cookies, slots);
-    else if (isHtml(headers) && policy && this.context.nowS() < policy.manifest.expires_s) vary(headers);
+    else if (isHtml(headers) && mayFill && this.context.nowS() < policy.manifest.expires_s) vary(headers);
     const { status, statusText } = response, body = WITHOUT_BODY.includes(status) ? null : response.body;
     const filled = slots && body ? streamOf(between(begin(), this.context.rewrite(body, slots))) : body;
     return new Response(filled, { status, statusText, headers });

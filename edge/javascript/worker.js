@@ -2,7 +2,9 @@
 //
 // At module scope there is no clock and no chance: what needs them is made by the first request.
 import kernel from "../kernel/kernel.wasm";
-import script from "../static/page.js";
+import first from "../browser/first.min.js";
+import plain from "../browser/first-plain.min.js";
+import page from "../static/page.js";
 import { App, pastUs } from "./app.js";
 import { namespaceStore } from "./keeping.js";
 import { marked } from "./marking.js";
@@ -11,7 +13,7 @@ import { SettingsError } from "./settings.js";
 let app = null;
 
 const appOf = (env) => app ??= new App(env, {
-  module: kernel, script, rewrite: marked,
+  module: kernel, scripts: { "page.js": page, first, "first-plain": plain }, rewrite: marked,
   store: env.EDGE_KV ? namespaceStore(env.EDGE_KV) : null,
 });
 

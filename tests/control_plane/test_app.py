@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from control_plane.admission import Reason
-from control_plane.app import ROUTES, create_app
+from control_plane.api.all import OPERATIONS
+from control_plane.app import PAGES, create_app
 from control_plane.errors import PROBLEMS, Problem
 from control_plane.settings import PREFIX, Settings
 from edge.decision.bundle import open_bundle
@@ -234,9 +237,16 @@ def test_the_reference_lists_each_reason_of_quarantine_and_no_other():
 
 
 def test_the_reference_describes_each_address():
-    paths = {route.path for route in ROUTES if isinstance(route, Route)}
-    told = {re.sub(r"^(GET|POST) ", "", name) for name in documented("Addresses")}
-    assert told == {re.sub(r":int\}", "}", path) for path in paths}
+    pages = {route.path for route in PAGES if isinstance(route, Route)}
+    there = {one.path for one in OPERATIONS} | pages
+    assert {name.partition(" ")[2] for name in documented("Addresses")} == there
+
+
+def test_the_reference_has_the_tables_of_today():
+    script = [sys.executable, ROOT / "scripts" / "api_reference.py", "--check"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(script, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr or "run python scripts/api_reference.py"
 
 
 def test_the_reference_tells_the_status_of_each_problem():

@@ -20,7 +20,11 @@ pytestmark = pytest.mark.anyio
 async def plane(tmp_path: Path, bucket: Bucket) -> AsyncIterator[Running]:
     catalog = write_catalog(tmp_path / "catalog")
     settings = Settings(
-        data=tmp_path / "var", tenant="tinyshop", catalog=catalog, object_store=bucket.url
+        data=tmp_path / "var",
+        tenant="tinyshop",
+        catalog=catalog,
+        object_store=bucket.url,
+        open_console=True,
     )
     async with running(settings) as plane:
         yield plane

@@ -216,7 +216,7 @@ def control(template: Path, data: Path) -> Iterator[Server]:
 def test_a_running_control_plane_is_verified_by_its_address(control: Server) -> None:
     ran = proffer("verify", control.url, "--json")
     assert ran.code == 0 and ran.document["tenant"] == "my-shop"
-    assert httpx.get(f"{control.url}/console").status_code == 200
+    assert httpx.get(f"{control.url}/console", follow_redirects=True).status_code == 200
 
 
 def test_an_edge_runs_beside_its_control_plane_and_ends_well(

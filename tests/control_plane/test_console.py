@@ -102,7 +102,8 @@ async def test_what_is_quarantined_is_shown_and_can_be_tried_again(console: Cons
 async def test_names_from_a_catalog_are_text_and_never_markup(tmp_path: Path):
     evil = CATALOG.replace("title: Tiny Shop", "title: '<script>alert(1)</script>'")
     catalog = write_catalog(tmp_path / "catalog", evil)
-    async with running(Settings(data=tmp_path, tenant="tinyshop", catalog=catalog)) as plane:
+    settings = Settings(data=tmp_path, tenant="tinyshop", catalog=catalog, open_console=True)
+    async with running(settings) as plane:
         html = await Console(plane).page()
     assert "<script>alert" not in html
     assert "&lt;script&gt;alert(1)" in html

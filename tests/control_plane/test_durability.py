@@ -38,6 +38,7 @@ def environment(folder: Path, home: StorageHome = SQLITE_HOME) -> dict[str, str]
         "PROFFER_DATA": str(folder / "var"),
         "PROFFER_TENANT": "tinyshop",
         "PROFFER_CATALOG": str(catalog),
+        "PROFFER_OPEN_CONSOLE": "true",
         "DATABASE_URL": home.url,
     }
 

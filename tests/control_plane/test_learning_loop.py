@@ -209,8 +209,9 @@ async def test_programs_can_ask_what_was_found(plane: Running):
 
 
 @pytest.mark.parametrize("path", ["/v1/learning", "/v1/profit/hero"])
-async def test_only_the_shop_may_ask(plane: Running, path: str):
-    answer = await plane.client.get(path)
+async def test_nobody_may_ask_without_a_key_or_a_login(settings: Settings, path: str):
+    async with running(replace(settings, open_console=False)) as plane:
+        answer = await plane.client.get(path)
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/problem+json"
 

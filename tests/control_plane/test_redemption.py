@@ -286,7 +286,7 @@ async def test_a_reservation_that_nobody_commits_is_released_in_time(shop: Shop)
     name = (await shop.held(shop.token("five-off/a5")))["reservation"]
     later = Redemptions(
         services.settings,
-        services.keys.edge_secret,
+        lambda: services.keys.edge_secrets,
         services.writer,
         services.policies,
         services.publisher,

@@ -59,6 +59,7 @@ def environment(folder: Path, url: str, bucket: Bucket) -> dict[str, str]:
         "PROFFER_TENANT": "tinyshop",
         "PROFFER_CATALOG": str(folder.parent / "catalog"),
         "DATABASE_URL": url,
+        "PROFFER_OPEN_CONSOLE": "true",
         "PROFFER_OBJECT_STORE": f"{bucket.url}/v1",
     }
 

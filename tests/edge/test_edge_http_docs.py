@@ -15,6 +15,7 @@ from edge.answering import BODY_LIMIT_BYTES, FIELDS, DecideAnswer
 from edge.app import Health, RunningPolicy
 from edge.asgi import BODY_WAIT_S
 from edge.beacons import BeaconAnswer
+from edge.confirming import CONFIRM_FIELDS
 from edge.cookies import STATE_COOKIE, VISITOR_COOKIE
 from edge.deciding import Decided
 from edge.decision.errors import RequestError
@@ -59,7 +60,7 @@ def test_every_field_is_named(kind: type[msgspec.Struct]) -> None:
     assert set(kind.__struct_fields__) - WORDS - {"checked_s"} == set()
 
 
-@pytest.mark.parametrize("fields", [FIELDS, CONTEXT_FIELDS, SESSION_FIELDS])
+@pytest.mark.parametrize("fields", [FIELDS, CONFIRM_FIELDS, CONTEXT_FIELDS, SESSION_FIELDS])
 def test_every_field_that_may_be_sent_is_named(fields: set[str]) -> None:
     assert fields <= WORDS
 

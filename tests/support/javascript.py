@@ -20,6 +20,8 @@ ENTRY = "edge/javascript/worker.js"
 DENO_ENTRY = FOLDER / "deno.js"
 SHARED = ("kernel", "creatives", "notes", "claims", "trust")
 """Of the browser's modules, those that the edge runs too."""
+SENT = ("edge/static/page.js", "edge/browser/first.min.js", "edge/browser/first-plain.min.js")
+"""Scripts that the edge sends to browsers."""
 NOT_IN_WORKERD = ("deno.js", "scanning.js", "markup.js", "foreign.js")
 ALLOWED = ("--allow-net", "--allow-env", "--allow-read", "--allow-write")
 
@@ -31,7 +33,8 @@ def modules(entry: str = ENTRY, *more: str) -> list[dict[str, str]]:
     scripts += [f"edge/browser/{name}.js" for name in SHARED]
     scripts = [entry, *sorted({*scripts, *more} - {entry})]
     listed = [("ESModule", name) for name in scripts]
-    listed += [("CompiledWasm", "edge/kernel/kernel.wasm"), ("Text", "edge/static/page.js")]
+    listed += [("CompiledWasm", "edge/kernel/kernel.wasm")]
+    listed += [("Text", name) for name in SENT]
     return [{"type": kind, "path": name, "file": str(ROOT / name)} for kind, name in listed]
 
 

@@ -19,6 +19,7 @@ function isBusy() {
 
 async function refresh() {
   const answer = await fetch("/console/live", { cache: "no-store" });
+  if (answer.status === 401) location.reload(); // the login has ended
   if (!answer.ok) throw new Error(`status ${answer.status}`);
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   if (isBusy()) return;

@@ -1,9 +1,9 @@
 // A browser's decision carries no token, since what runs in a page proves nothing.  When a visitor
-// follows an offer that is worth one, the edge decides again: if it chooses the same arm, the link
-// is followed with the token that it issued; if not, the visitor is told at once, and the slot's
+// follows an offer that is worth one, the edge decides again (edge/confirming.py): if it could have
+// drawn this arm, the link is followed with its token; if not, the visitor is told at once, and the slot's
 // reason becomes NOT_CONFIRMED.  The edge being away is a refusal too: nobody arrives at a checkout
 // with a promise that was never made.
-import { postDecide } from "./askEdge.js";
+import { postEdge } from "./askEdge.js";
 import { inLanguage, withToken } from "./showOffer.js";
 
 const PATIENCE_MS = 5000;
@@ -13,10 +13,11 @@ const GONE = {
   fr: "Cette offre n'est plus disponible.",
 };
 
-const confirm = async (page, { placement, slot, offer, rung }) => {
-  const others = page.view.taken.filter((taken) => taken.placement !== placement);
-  const decided = await postDecide(page, { placements: [placement], taken: others }, AbortSignal.timeout(PATIENCE_MS));
-  return decided.find((one) => one.slot === slot && one.offer === offer && one.rung === rung)?.token;
+const confirm = async (page, { placement, slot, offer, rung, decision }) => {
+  const taken = page.view.taken.filter((one) => one.placement !== placement);
+  const fields = { placement, slot, arm: `${offer}/${rung}`, decision, taken };
+  const [decided] = await postEdge(page, page.settings.confirm, fields, AbortSignal.timeout(PATIENCE_MS));
+  return decided.token;
 };
 
 const tellGone = (page, slot, link) => {

@@ -15,11 +15,14 @@ import { whenIdle } from "./whenIdle.js";
 const isAwaited = (script) => script?.getAttribute("blocking") === "render" &&
   script.parentNode === document.head && "blocking" in HTMLScriptElement.prototype;
 
-const begin = (page, module) => {
-  const sha256 = sha256With(module);
+// With no bundle at hand nothing is compiled before the page is painted: there is nothing to decide.
+const begin = (page, makeModule) => {
+  let module;
+  const sha256 = (data) => sha256With(module ??= makeModule())(data);
   const bundle = page.settings.bundle ?? recallBundle(page, sha256);
   whenIdle(() => storeBundle(page, sha256).catch(() => {})); // the network's trouble
   if (!bundle) return;
+  module ??= makeModule();
   page.records = [];
   page.recorded = (...given) => page.records.push(given);
   page.policy = new Kernel(module).open(bundle);
@@ -31,7 +34,7 @@ export const decideFirst = (makeModule) => {
   const page = sharedPage(), mayFill = isAwaited(document.currentScript);
   page.first = true;
   try {
-    if (page.consent !== "none" && page.settings.manifest) begin(page, makeModule());
+    if (page.consent !== "none" && page.settings.manifest) begin(page, makeModule);
   } catch (error) {
     page.trouble = error; // no policy, or no kernel: the page keeps its defaults
   }

@@ -13,7 +13,7 @@ const decoded = (base64) => {
 export const readSettings = (text) => {
   const said = text ? read(text) : {};
   return {
-    edge: "/_proffer/decide", beacon: "/_proffer/beacon", hosts: [], attributes: {}, wait_ms: 150,
+    edge: "/_proffer/decide", confirm: "/_proffer/confirm", beacon: "/_proffer/beacon", hosts: [], attributes: {}, wait_ms: 150,
     exposure_ms: 1000, ...said, manifest: decoded(said.manifest), bundle: decoded(said.bundle),
   };
 };

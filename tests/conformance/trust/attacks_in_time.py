@@ -103,6 +103,7 @@ def roots(maker: Maker) -> None:
     spare = forge_general([ROOT, ROOT_2, STRANGER], json_of(_root_said(second)))
     handed("spare-signature", "A stranger's signature beside enough good ones does no harm.",
            new_online, running(8), spare)  # fmt: skip
+    _rotated(maker)
     refused("old-online", "A removed online key signs nothing any more.", "UNKNOWN_KEY", second,
             raw=manifest(sequence=8))  # fmt: skip
     refused("only-old", "A successor that its own key did not sign.", "THRESHOLD",
@@ -145,6 +146,42 @@ def roots(maker: Maker) -> None:
     maker.refuses(
         "wrong software", "pinned-rival", "A pinned root of another shop.", "TENANT",
         offered(HONEST), pinned=signed_root(ROOT, tenant="rival"),
+    )  # fmt: skip
+
+
+def _rotated(maker: Maker) -> None:
+    """As `proffer keys` does it: two roots, and at no moment an unknown key."""
+    beside = signed_root(ROOT, version=2, **keys_of([ROOT], [ONLINE, ONLINE_2]))
+    alone = signed_root(ROOT, version=3, **keys_of([ROOT], [ONLINE_2]))
+    by_old, by_new = manifest(sequence=8), manifest(ONLINE_2, sequence=9)
+    two = {"keys/root.2.jws": beside}
+    three = two | {"keys/root.3.jws": alone}
+    maker.accepts(
+        "key compromise", "rotated-as-planned",
+        "The new key comes beside the old one, signs, and then the old one goes.",
+        KEEPS_7, offered(HONEST, runs=running(7)).also(two),
+        offered(by_old, runs=running(8)).also(two), offered(by_new, runs=running(9)).also(two),
+        offered(by_new, runs=running(9)).also(three),
+        offered(manifest(ONLINE_2, sequence=10), runs=running(10), restart=True).also(three),
+    )  # fmt: skip
+    chain = {
+        f"keys/root.{version}.jws": signed_root(
+            *(ROOT, ROOT_2), version=version, epoch=1 + (version > 4),
+            **keys_of([ROOT, ROOT_2], [ONLINE_2 if version > 2 else ONLINE]),
+        )
+        for version in range(2, 7)
+    }  # fmt: skip
+    late = manifest(ONLINE_2, epoch=2, sequence=1)
+    maker.accepts(
+        "key compromise", "slept-over-five-roots",
+        "An edge that slept over five roots and a new epoch catches up in one look.",
+        KEEPS_7, offered(late, runs=running(1, epoch=2), restart=True).also(chain),
+    )  # fmt: skip
+    maker.refuses(
+        "key compromise", "stolen-after-five-roots",
+        "What the old key signs for the old epoch is of nobody and of the past.", "UNKNOWN_KEY",
+        KEEPS_7, offered(late, runs=running(1, epoch=2)).also(chain),
+        offered(manifest(sequence=1 << 40), runs=running(1, epoch=2)).also(chain),
     )  # fmt: skip
 
 

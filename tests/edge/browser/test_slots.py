@@ -138,8 +138,9 @@ def accept(page: Page, s: Site) -> None:
 def test_an_offer_is_confirmed_by_the_edge_when_it_is_followed(page: Page, s: Site) -> None:
     accept(page, s)
     page.wait_for_url("**/cart?a=1&proffer_token=*#top")
-    ((_, body),) = [each for each in s.bodies if each[0] == "/_proffer/decide"]
-    assert json.loads(body)["placements"] == ["hero"]
+    ((_, body),) = [each for each in s.bodies if each[0] == "/_proffer/confirm"]
+    said = json.loads(body)
+    assert (said["placement"], said["slot"], said["arm"]) == ("hero", 0, "ten/p10")
 
 
 def test_a_shops_own_router_gets_the_click_once_the_offer_is_confirmed(page: Page, s: Site) -> None:
@@ -155,7 +156,7 @@ def test_a_shops_own_router_gets_the_click_once_the_offer_is_confirmed(page: Pag
     assert "/cart?a=1&proffer_token=" in address
     page.click("proffer-slot a")
     assert page.evaluate("routed.length") == 2
-    assert len([path for path, _ in s.bodies if path == "/_proffer/decide"]) == 1
+    assert len([path for path, _ in s.bodies if path == "/_proffer/confirm"]) == 1
 
 
 def test_an_offer_may_be_followed_into_another_tab(page: Page, s: Site) -> None:
@@ -173,7 +174,7 @@ def test_an_offer_may_be_followed_into_another_tab(page: Page, s: Site) -> None:
 def test_an_offer_that_the_edge_does_not_confirm_is_refused(page: Page, s: Site, how: str) -> None:
     assert s.edge is not None
     if how == "down":
-        s.status["/_proffer/decide"] = 503
+        s.status["/_proffer/confirm"] = 503
     elif how == "nothing":
         s.edge.home.ahead_s = 90_000  # the edge's policy has expired
     tier = {"customer.tier": "gold"} if how == "another arm" else {}

@@ -98,11 +98,11 @@ class Twin:
         rewriter = Rewriter(slots)
         return rewriter.feed(html) + rewriter.close()
 
-    def taken_events(self) -> list[bytes]:
-        """What would have been sent, since this was last asked."""
+    def taken_events(self, source: str) -> list[bytes]:
+        """What would have been sent by that source, since this was last asked."""
         taken, self._log.kept = self._log.kept, []
         secret = keys().edge_secret
-        return [encode_event(secret, f"/edge/{TENANT}", name, record) for name, record in taken]
+        return [encode_event(secret, source, name, record) for name, record in taken]
 
 
 async def _believed(raw: bytes) -> Trusted:

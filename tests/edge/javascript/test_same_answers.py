@@ -16,6 +16,7 @@ from tests.edge.worker.test_same_answers import (
     seen,
     server,
     shape,
+    test_the_same_offers_are_confirmed,
     test_the_same_page_is_the_same_but_for_its_ids,
     test_the_same_visitor_gets_the_same_offers,
 )
@@ -25,6 +26,7 @@ from tests.support.workers import Fleet
 __all__ = [
     "both",
     "server",
+    "test_the_same_offers_are_confirmed",
     "test_the_same_page_is_the_same_but_for_its_ids",
     "test_the_same_visitor_gets_the_same_offers",
 ]

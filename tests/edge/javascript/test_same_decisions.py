@@ -20,7 +20,16 @@ from edge.decision.beacon import NOBODY
 from edge.decision.jws import from_base64url, to_base64url
 from edge.decision.state import CapCount, Kept, State
 from tests.edge.javascript.python_twin import Moment, Twin, moment_of
-from tests.support.edges import ControlPlane, Shop, a_shown, keys, pocket_bundle, running, until
+from tests.support.edges import (
+    TENANT,
+    ControlPlane,
+    Shop,
+    a_shown,
+    keys,
+    pocket_bundle,
+    running,
+    until,
+)
 from tests.support.javascript import deno_edge
 from tests.support.workers import MANIFEST, Fleet
 
@@ -175,7 +184,8 @@ def test_decisions_cookies_and_events_are_the_same_to_the_byte(edge: Edge) -> No
         assert cookies_of(answer) == [
             value.decode() for name, value in expected.headers if name == b"set-cookie"
         ]
-        assert [event] == [json.loads(raw) for raw in edge.twin.taken_events()]
+        assert re.fullmatch(rf"/edge/{TENANT}/[0-9a-f]{{16}}", event["source"])
+        assert [event] == [json.loads(raw) for raw in edge.twin.taken_events(event["source"])]
         reasons |= {slot["reason"] for slot in said["decisions"]}
     assert reasons >= {"BEST", "HOLDOUT", "NO_CANDIDATE", "UNKNOWN_PLACEMENT"}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.worker_folder import modules_of
+from scripts.worker_folder import STATIC, modules_of
 from tests.support.parts import ROOT, npm_package
 from tests.support.workers import node_22, worker_folder
 
@@ -40,9 +40,9 @@ def dry_run(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_wrangler_uploads_the_worker_and_the_core_and_nothing_else(dry_run: str) -> None:
     uploaded = {name for name, _ in ROW.findall(dry_run)}
-    wanted = set(modules_of(ROOT, "edge/worker.py")) | {"edge/static/page.js"}
-    assert {f"edge/{name}" for name in uploaded} == wanted - {"edge/worker.py"}
-    assert not any(name.startswith(NOT_THERE) for name in wanted)
+    run = set(modules_of(ROOT, "edge/worker.py"))
+    assert {f"edge/{name}" for name in uploaded} == (run | set(STATIC)) - {"edge/worker.py"}
+    assert not any(name.startswith(NOT_THERE) for name in run)
 
 
 def test_what_is_vendored_is_msgspec_and_the_sdk(dry_run: str) -> None:

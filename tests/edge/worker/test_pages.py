@@ -41,6 +41,16 @@ def test_what_a_page_was_filled_with_reaches_the_control_plane(current: Fleet, m
     until(lambda: first in current.control.records())
 
 
+def test_a_page_that_the_shop_declares_without_slots_stays_its_own(current: Fleet) -> None:
+    html = current.shop.put(
+        "/page", PAGE, etag='"1"', cache_control="max-age=60", proffer_slots="none"
+    )
+    answer = current.visitor("address").get("/page", **PLAIN)
+    assert (answer.content, answer.headers["etag"]) == (html, '"1"')
+    assert answer.headers["cache-control"] == "max-age=60"
+    assert {"proffer-slots", "vary", "set-cookie"}.isdisjoint(answer.headers)
+
+
 @pytest.mark.parametrize("member", ["lost", "bare"])
 def test_without_a_policy_or_settings_pages_are_the_shops_own(f: Fleet, member: str) -> None:
     html = f.shop.put("/page", PAGE, etag='"1"', cache_control="max-age=60")

@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from edge.cookies import state_cookie, visitor_cookie
+from edge.decision.jws import from_base64url
 from edge.decision.state import State
+from edge.scripts import kernel_script_address
 from tests.support.edges import Visitor, World, keys, until, world
 from tests.support.workers import Fleet
 
@@ -20,6 +22,7 @@ VISITORS = [f"{number:032x}" for number in range(1, 9)]
 PLACEMENTS = ["hero", "side", "pair", "held", "drawn", "known", "letter", "nowhere"]
 COMPARED = (
     "content-type",
+    "vary",
     "cache-control",
     "allow",
     "retry-after",
@@ -51,6 +54,24 @@ ODD: dict[str, tuple[str, str, dict[str, str], bytes]] = {
     "a problem that nobody has": ("GET", "/_proffer/problems/none", {}, b""),
     "the page script": ("GET", "/_proffer/page.js", {}, b""),
     "the page script's head": ("HEAD", "/_proffer/page.js", {}, b""),
+    "the kernel script": ("GET", kernel_script_address(), {}, b""),
+    "the kernel script without wasm": ("GET", kernel_script_address(plain=True), {}, b""),
+    "another version's kernel script": ("GET", "/_proffer/first.0123456789abcdef.js", {}, b""),
+    "sending a script": ("POST", kernel_script_address(), JSON, b"{}"),
+    "a script by no name": ("GET", "/_proffer/*.js", {}, b""),
+    "confirming nothing": ("POST", "/_proffer/confirm", JSON, b"{}"),
+    "confirming for decide": ("POST", "/_proffer/confirm", JSON, b'{"placements":["hero"]}'),
+    "confirming for a wrong slot": (
+        "POST", "/_proffer/confirm", JSON, b'{"placement":"hero","slot":"0"}'
+    ),
+    "confirming no arm": ("POST", "/_proffer/confirm", JSON, b'{"placement":"hero","arm":1}'),
+    "confirming no decision": (
+        "POST", "/_proffer/confirm", JSON, b'{"placement":"hero","arm":"ten/p10"}'
+    ),
+    "confirming without consent": (
+        "POST", "/_proffer/confirm", JSON,
+        b'{"placement":"hero","arm":"ten/p10","consent":"none","decision":"%032x"}' % 7,
+    ),
     "a batch that is none": ("POST", "/_proffer/beacon", JSON, b"{}"),
     "a batch of nonsense": ("POST", "/_proffer/beacon", JSON, b'[1, {"type": "x"}]'),
     "an empty batch": ("POST", "/_proffer/beacon", JSON, b"[]"),
@@ -142,6 +163,40 @@ def test_the_same_visitor_gets_the_same_offers(both: tuple[World, Fleet], name: 
     assert told[0]["ignored"] == told[1]["ignored"]
     assert told[0]["policy"] == told[1]["policy"]
     assert any(decided["offer"] for decided in here)
+
+
+CLAIMS = [
+    ("hero", "ten/p10"), ("hero", "golden/a5"), ("side", "sailing/free"), ("pair", "right/one"),
+    ("pair", "left/one"), ("held", "ten/p10"), ("drawn", "left/one"), ("drawn", "right/one"),
+    ("known", "ten/p10"), ("nowhere", "ten/p10"), ("drawn", "none"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VISITORS[:2])
+def test_the_same_offers_are_confirmed(both: tuple[World, Fleet], name: str) -> None:
+    found: list[Any] = []
+    for visitor in (both[0].visitor(), both[1].visitor("address")):
+        known(visitor, name)
+        for number, (placement, arm) in enumerate(CLAIMS, 1):
+            for slot in (0, 1) if placement == "pair" else (0,):
+                said = {
+                    "placement": placement, "arm": arm, "slot": slot, "decision": f"{number:032x}",
+                    "attributes": {"cart.total": "120.00"}, "customer": "c-1",
+                }  # fmt: skip
+                answer = visitor.send("POST", "/_proffer/confirm", json=said).json()
+                (decided,) = answer["decisions"]
+                token = decided["token"] and read_payload(decided["token"])
+                found.append([*(decided[k] for k in TOLD), token, answer["ignored"]])
+    here, there = found[: len(found) // 2], found[len(found) // 2 :]
+    assert there == here
+    reasons = {told[2] for told in here}
+    assert reasons == {"KEPT", "NOT_CONFIRMED"}
+
+
+def read_payload(token: str) -> dict[str, Any]:
+    """What a token says, but for when."""
+    payload = json.loads(from_base64url(token.partition(".")[0].encode()))
+    return {key: value for key, value in payload.items() if key not in {"issued_s", "expires_s"}}
 
 
 def test_the_same_page_is_the_same_but_for_its_ids(both: tuple[World, Fleet]) -> None:

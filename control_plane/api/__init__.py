@@ -1,0 +1,1 @@
+"""The HTTP API: operations as data, and how they are served, described and guarded."""

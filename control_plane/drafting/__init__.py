@@ -1,0 +1,1 @@
+"""The catalog kept in the database: immutable revisions, and drafts that become them."""

@@ -1,0 +1,1 @@
+"""From a compiled policy to every edge: gates, canaries, ramps, schedules, switches."""

@@ -1,0 +1,1 @@
+"""Reviews: what a draft would change, who looked at it, and who approved which content."""

@@ -1,0 +1,1 @@
+"""What a control plane tells of itself: numbers, traces, and logs without personal data."""
