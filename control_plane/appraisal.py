@@ -20,9 +20,9 @@ needs the cart's own margin where the shop has an attribute for it, not the typi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from control_plane.errors import Refused
 from edge.decision import tables as t
@@ -58,14 +58,11 @@ WORDS = {
 }
 
 
-Decimal = Annotated[str, Meta(pattern=r"\A-?[0-9]{1,15}(\.[0-9]{1,15})?\Z")]
-
-
 class CartFacts(Struct, frozen=True, forbid_unknown_fields=True):
     """The cart as the shop's server knows it, before any discount; decimals as strings."""
 
-    order_value: Decimal
-    margin: Decimal | None = None
+    order_value: str
+    margin: str | None = None
     attributes: dict[str, Any] = {}
 
 

@@ -3,6 +3,9 @@
 What learning found is kept apart from the catalog (`weights`), and put over its
 numbers at every compile; so a publish by a person does not forget it, and a catalog
 that changed keeps what still fits.
+
+Learning publishes what is live with other weights, whatever lies in the folder by now: that
+may be work that nobody has published yet, or be older than a draft that was published.
 """
 
 from __future__ import annotations
@@ -14,8 +17,9 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import insert, select
 
+from control_plane.drafting.publications import live_contents
 from control_plane.publishing import Publisher, PublishRefused, RampIsOpen
-from control_plane.releasing.making import Made, make_folder
+from control_plane.releasing.making import Made, make_folder, make_revision
 from control_plane.signing import Signing
 from control_plane.storage import tables as t
 from control_plane.storage.database import Database
@@ -70,6 +74,14 @@ class CatalogFolder:
             )
         return make_folder(self._folder, weights or self.weights())
 
+    def make_live(self, weights: Weights) -> Made:
+        """What is live with these weights; the folder, where nobody knows of what it was made."""
+        with self._database.reading() as connection:
+            known = live_contents(connection, self._tenant, self._publisher.channel)
+        if not known:
+            return self.make(weights)
+        return make_revision(self._database, self._tenant, known[0], weights)
+
     def publish(self, *, actor: str, note: str = "", only_first: bool = False) -> PublishedCatalog:
         """`only_first`: raises `AlreadyPublished` if there is a live policy."""
         with self._one_at_a_time:
@@ -84,11 +96,11 @@ class CatalogFolder:
             return PublishedCatalog(signing, made.compiled.diagnostics)
 
     def publish_weights(self, weights: Weights, *, note: str) -> Signing | None:
-        """Compile and publish with newly learned weights, and keep their allocations.
+        """Publish what is live with newly learned weights, and keep their allocations.
 
         None if nothing changed.  Refused while the live policy is one that somebody
         rolled back to: a person went back, so a person goes on.  Refused while a ramp is
-        open: the next catalog is being tried, and is not for learning to publish.
+        open: what is tried and what is live would no longer differ in one thing alone.
         """
         with self._one_at_a_time:
             if self._publisher.is_rolled_back():
@@ -98,7 +110,7 @@ class CatalogFolder:
             live = self._publisher.live()
             if live is not None and live.content.canary is not None:
                 raise RampIsOpen
-            made = self.make(weights)
+            made = self.make_live(weights)
             if live is not None and live.bundle == made.compiled.digest:
                 return None
             signing = self._publisher.publish(

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Table, case, insert, select
 
 from control_plane.admission import Decided, Fact, Order, Reason, Rejected, Touch, Trust
 from control_plane.quarantine import Quarantined, put_away
+from control_plane.releasing.latency import Run, note_runs
 from control_plane.storage import tables as t
 from control_plane.storage.database import insert_into
 
@@ -40,6 +41,7 @@ def store(
     unique = {_name(fact): fact for fact in reversed(facts)}
     fresh = _new_names(connection, tenant, list(unique.values()), now_s)
     bodies = [fact.body for fact in fresh]
+    note_runs(connection, tenant, [run for fact in fresh for run in _runs(fact)])
     _store_decided(connection, tenant, [b for b in bodies if isinstance(b, Decided)], now_s)
     _store_touches(connection, tenant, [b for b in bodies if isinstance(b, Touch)])
     conflicts, told_before = _store_orders(connection, tenant, fresh)
@@ -50,6 +52,24 @@ def store(
         duplicates=len(facts) - accepted - len(conflicts),
         quarantined=len(quarantined) + len(conflicts),
     )
+
+
+def _runs(fact: Fact) -> list[Run]:
+    """Under which manifest an edge decided, and when, if it is an edge's word."""
+    body = fact.body
+    if fact.trust is not Trust.EDGE or not isinstance(body, Decided):
+        return []
+    times = [decision.time_s for decision in body.decisions]
+    if not times:
+        return []
+    return [
+        Run(
+            edge=fact.source,
+            manifest=body.record.manifest,
+            first_s=min(times),
+            last_s=max(times),
+        )
+    ]
 
 
 def _name(fact: Fact) -> tuple[str, str, str]:

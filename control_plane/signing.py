@@ -234,10 +234,10 @@ class Signings:
             rows = [*connection.execute(after), *connection.execute(before)]
         return [_signing(row) for row in reversed(rows)]
 
-    def around(self, signing: Signing, window_s: int) -> list[Signing]:
-        """Whatever an edge may have run at a signing's time or in the window after it."""
-        c, first_s = t.signings.c, signing.issued_s - self._settings.manifest_life_s - SKEW_S
-        query = self._ours().where(c.issued_s >= first_s, c.issued_s < signing.issued_s + window_s)
+    def around(self, oldest: Signing, newest: Signing) -> list[Signing]:
+        """From whatever an edge may still have run when `oldest` was signed, up to `newest`."""
+        c, first_s = t.signings.c, oldest.issued_s - self._settings.manifest_life_s - SKEW_S
+        query = self._ours().where(c.issued_s >= first_s, c.issued_s <= newest.issued_s)
         with self.database.reading() as connection:
             return [_signing(row) for row in connection.execute(_newest_first(query))]
 

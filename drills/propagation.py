@@ -20,7 +20,7 @@ from tests.support.followers import CHANNEL, Followed, followed
 
 EDGES = 8
 LEAST = 0.95
-REACH_S = 30.0
+REACH_S = 180.0
 VERBS = ("publish", "kill", "roll back")
 
 

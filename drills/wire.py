@@ -75,7 +75,7 @@ def _publish(settings: Settings, step: int) -> int:
 
 
 class Wire:
-    """Carries until it breaks, then ends its process's doors; the process is killed later."""
+    """Carries until it breaks; it is a process of its own."""
 
     def __init__(self, door: socket.socket, target: str, step: int) -> None:
         parts = urlsplit(target)
@@ -87,11 +87,7 @@ class Wire:
 
     def carry(self) -> None:
         while True:
-            try:
-                client, _ = self._door.accept()
-            except OSError:
-                signal.pause()
-                continue
+            client, _ = self._door.accept()
             far = socket.create_connection(self._target)
             with self._lock:
                 self._open += [client, far]
@@ -101,22 +97,19 @@ class Wire:
     def _copy(self, near: socket.socket, far: socket.socket, counts: bool) -> None:
         with suppress(OSError):
             while data := near.recv(1 << 16):
-                if counts and self._breaks():
-                    return
+                if counts:
+                    self._count()
                 far.sendall(data)
         for end in (near, far):
             with suppress(OSError):
                 end.close()
 
-    def _breaks(self) -> bool:
+    def _count(self) -> None:
+        """The end of the process cuts everything at once, whoever waits in it."""
         with self._lock:
             self._left -= 1
-            if self._left > 0:
-                return False
-            self._door.shutdown(socket.SHUT_RDWR)
-            self._door.close()
-            for end in self._open:
-                with suppress(OSError):
-                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-                    end.close()
-            return True
+            if self._left <= 0:
+                for end in self._open:
+                    with suppress(OSError):
+                        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                os._exit(0)

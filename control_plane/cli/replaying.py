@@ -86,12 +86,13 @@ def replay_command(
     json: Json = False,
     plain: Plain = False,
 ) -> None:
-    """Decide records again and compare byte by byte, or decide them under a draft.
+    """Decide records again, as they were or under a draft.
 
-    Bundles are found in the data folder itself; for record files name them with
-    --policy.  Nothing is written.  With --draft: who gains and loses which offer, what
-    it costs and leaves, by segment; a record that cannot tell what the draft reads is
-    counted as not replayable.
+    Without --draft the verdicts are compared byte by byte.  Bundles are found in the data
+    folder itself; for record files name them with --policy.  Nothing is written.
+
+    With --draft: who gains and loses which offer, what it costs and leaves, by segment; a
+    record that cannot tell what the draft reads is counted as not replayable.
 
     Exit codes: 0 all are the same, or were replayed under the draft; 1 some differ, are
     malformed, or their bundle is missing, or none could be replayed; 2 wrong usage;

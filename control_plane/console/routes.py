@@ -89,6 +89,7 @@ def _services(request: Request) -> Services:
 
 def _publish(services: Services, actor: Actor, form: Mapping[str, str]) -> None:
     services.catalog.publish(actor=actor.id)
+    services.desk.catch_up()
 
 
 def _roll_back(services: Services, actor: Actor, form: Mapping[str, str]) -> None:

@@ -82,7 +82,8 @@ class Learner:
     def find(self, now_s: int) -> Found:
         """Learn from everything that is there.  Raises `CatalogRefused`, `PublishRefused`."""
         services = self._services
-        catalog = services.catalog.compile(Weights()).plan.catalog
+        services.desk.catch_up()  # so that it is known of which catalog the live policy is
+        catalog = services.catalog.make_live(Weights()).compiled.plan.catalog
         since_s = max(0, now_s - HISTORY_S)
         with services.database.reading() as connection:
             rows = learning_rows(

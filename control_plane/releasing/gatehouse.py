@@ -6,9 +6,10 @@ read back, and it is noted which catalog made them (`candidates.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 
+from control_plane.drafting.publications import was_published
 from control_plane.issuing import Issuer
 from control_plane.releasing.candidates import UNKNOWN, Candidates, Known, Origin
 from control_plane.releasing.gates import (
@@ -20,7 +21,7 @@ from control_plane.releasing.gates import (
     findings_of,
     opened,
 )
-from control_plane.reviewing.approvals import approved
+from control_plane.reviewing.approvals import Approval, approved
 from control_plane.settings import Settings
 from control_plane.signing import Content, Signings, release_of
 
@@ -90,13 +91,16 @@ class Gatehouse:
             needs_approval=self._settings.needs_approval and not (is_first and live is None),
             hashes=known | {origin.content_hash},
             live_hashes=self.candidates.hashes(live.bundle) if live else frozenset(),
-            approved=self._approved,
+            approval=self._approval,
+            was_live=self._was_live,
         )
 
-    @property
-    def _approved(self) -> Callable[[str], bool]:
-        def ask(content_hash: str) -> bool:
-            with self._signings.database.reading() as connection:
-                return approved(connection, self._settings.tenant, content_hash) is not None
+    def _approval(self, content_hash: str) -> Approval | None:
+        tenant, needed = self._settings.tenant, self._settings.approvals_needed
+        with self._signings.database.reading() as connection:
+            return approved(connection, tenant, content_hash, needed=needed)
 
-        return ask
+    def _was_live(self, content_hash: str) -> bool:
+        tenant, channel = self._settings.tenant, self._settings.channel
+        with self._signings.database.reading() as connection:
+            return was_published(connection, tenant, channel, content_hash, since_s=0)

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from msgspec import Struct
 
 from control_plane.issuing import PublishRefused
+from control_plane.reviewing.approvals import Approval
 from edge.decision.bundle import Bundle, open_bundle
 from edge.decision.errors import BundleError
 from edge.decision.tables import EDGE_PROJECTION, HEAD_PROJECTION
@@ -45,7 +46,8 @@ class Candidate(Struct, frozen=True, kw_only=True):
     """A policy before the gates.
 
     `bundle` is None where the bytes are none.  `hashes` are the catalogs known to make these
-    bytes, `live_hashes` those of the policy that is live; `approved` asks about one.
+    bytes, `live_hashes` those of the policy that is live.  `approval` asks about one, and
+    `was_live` whether a catalog was ever live on this channel.
     """
 
     data: bytes
@@ -56,7 +58,8 @@ class Candidate(Struct, frozen=True, kw_only=True):
     needs_approval: bool
     hashes: frozenset[str]
     live_hashes: frozenset[str]
-    approved: Callable[[str], bool]
+    approval: Callable[[str], Approval | None]
+    was_live: Callable[[str], bool]
 
 
 class GatesClosed(PublishRefused):
@@ -117,7 +120,11 @@ def its_catalog_is_approved(candidate: Candidate) -> Iterator[Finding]:
     if not candidate.needs_approval:
         return
     hashes = candidate.hashes - {""}
-    if hashes & candidate.live_hashes or any(map(candidate.approved, sorted(hashes))):
+    if hashes & candidate.live_hashes:
+        return
+    approvals = [found for found in map(candidate.approval, sorted(hashes)) if found]
+    if approvals:
+        yield from _out_of_date(candidate, approvals)
         return
     known = ", ".join(hash[:12] for hash in sorted(hashes))
     yield Finding(
@@ -126,6 +133,26 @@ def its_catalog_is_approved(candidate: Candidate) -> Iterator[Finding]:
         where=f"catalog/{min(hashes)}" if hashes else "the bundle",
         help="Have somebody other than its author approve that very catalog.",
     )
+
+
+def _out_of_date(candidate: Candidate, approvals: Sequence[Approval]) -> Iterator[Finding]:
+    """Whoever approved it compared it with what is no longer live here."""
+    if any(_is_current(candidate, approval) for approval in approvals):
+        return
+    old = approvals[0]
+    yield Finding(
+        gate="approval",
+        what=f"catalog {old.content_hash[:12]} was approved when {old.against[:12]} was live;"
+        " something else is live now, which publishing it would undo",
+        where=f"catalog/{old.content_hash}",
+        help="Rebase the draft onto what is live, and have that approved.",
+    )
+
+
+def _is_current(candidate: Candidate, approval: Approval) -> bool:
+    """Also where what it was compared with is of another channel, as before a promotion."""
+    against = approval.against
+    return not against or against in candidate.live_hashes or not candidate.was_live(against)
 
 
 GATES: tuple[Gate, ...] = (

@@ -1,7 +1,8 @@
 """From a signing to the edges that decide under it, measured from their own records.
 
 Every record names the manifest that it was decided under, and every event its edge (its
-`source`).  So for a signing and an edge:
+`source`).  As records come in it is kept when each edge first and last decided under each
+manifest (`edge_runs`).  So for a signing and an edge:
 
     reached_s   the first decision under this signing or a newer one, seconds after it
     behind_s    the last decision under an older one, seconds after it
@@ -16,19 +17,17 @@ late.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
-from msgspec import Struct
-from sqlalchemy import Connection, and_, func, select
+from msgspec import Struct, structs
+from sqlalchemy import Connection, case, or_, select
 
-from control_plane.admission import Trust
 from control_plane.signing import Signing
-from control_plane.storage import tables as t
+from control_plane.storage.database import insert_into
+from control_plane.storage.tables_publishing import edge_runs
+
+c = edge_runs.c
 
 WITHIN_S = 60
-WINDOW_S = 900
-"""Decisions so long after a signing are looked at."""
-DECISION = "shop.proffer.decision"
 
 
 class Run(Struct, frozen=True, kw_only=True):
@@ -119,24 +118,39 @@ def _edge(
     return found if new or found.is_late else None
 
 
-def read_runs(connection: Connection, tenant: str, from_s: int, until_s: int) -> list[Run]:
-    """Which edge decided under which manifest, and when, in [from_s, until_s)."""
-    d, e = t.decisions.c, t.events.c
-    told: Any = and_(
-        e.tenant == d.tenant,
-        e.id == d.id,
-        e.trust == Trust.EDGE.value,
-        e.type == DECISION,
-    )
-    query = (
-        select(
-            e.source.label("edge"),
-            d.manifest,
-            func.min(d.time_s).label("first_s"),
-            func.max(d.time_s).label("last_s"),
+# --- rows ---------------------------------------------------------------------
+
+
+def note_runs(connection: Connection, tenant: str, runs: Iterable[Run]) -> None:
+    """Widen what is known by these; within the job that stores their records."""
+    widest: dict[tuple[str, str], Run] = {}
+    for run in runs:
+        before = widest.get((run.edge, run.manifest), run)
+        widest[run.edge, run.manifest] = Run(
+            edge=run.edge,
+            manifest=run.manifest,
+            first_s=min(run.first_s, before.first_s),
+            last_s=max(run.last_s, before.last_s),
         )
-        .select_from(t.decisions.join(t.events, told))
-        .where(d.tenant == tenant, d.attested, d.time_s >= from_s, d.time_s < until_s)
-        .group_by(e.source, d.manifest)
+    rows = [{"tenant": tenant, **structs.asdict(run)} for run in widest.values()]
+    if not rows:
+        return
+    statement = insert_into(connection, edge_runs)
+    first, last = statement.excluded.first_s, statement.excluded.last_s
+    statement = statement.on_conflict_do_update(
+        index_elements=["tenant", "edge", "manifest"],
+        set_={
+            "first_s": case((first < c.first_s, first), else_=c.first_s),
+            "last_s": case((last > c.last_s, last), else_=c.last_s),
+        },
+        where=or_(first < c.first_s, last > c.last_s),
+    )
+    connection.execute(statement, rows)
+
+
+def read_runs(connection: Connection, tenant: str, from_s: int) -> list[Run]:
+    """Which edge decided under which manifest, of all that decided at `from_s` or later."""
+    query = select(c.edge, c.manifest, c.first_s, c.last_s).where(
+        c.tenant == tenant, c.last_s >= from_s
     )
     return [Run(**row._mapping) for row in connection.execute(query)]

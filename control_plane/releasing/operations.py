@@ -15,7 +15,7 @@ from control_plane.issuing import PublishRefused
 from control_plane.publishing import Publisher, RampIsOpen
 from control_plane.releasing import shapes as s
 from control_plane.releasing.candidates import UNKNOWN, Origin
-from control_plane.releasing.latency import WINDOW_S, Latency, latency_of, read_runs
+from control_plane.releasing.latency import Latency, latency_of, read_runs
 from control_plane.releasing.making import make_revision
 from control_plane.releasing.promotion import promote as promote_bundle
 from control_plane.releasing.ramps import Ramps
@@ -129,17 +129,18 @@ async def get_latency(call: Call) -> Answer:
 
     def look() -> list[Latency]:
         newest = publisher.signings.history(call.query.limit)
-        return [_latency(call.services, publisher, signing) for signing in newest]
+        return _latencies(call.services, publisher, newest)
 
     return await work(look)
 
 
-def _latency(services: Services, publisher: Publisher, signing: Signing) -> Latency:
-    from_s = signing.issued_s
+def _latencies(services: Services, publisher: Publisher, newest: list[Signing]) -> list[Latency]:
+    if not newest:
+        return []
     with services.database.reading() as connection:
-        runs = read_runs(connection, services.settings.tenant, from_s, from_s + WINDOW_S)
-    around = publisher.signings.around(signing, WINDOW_S)
-    return latency_of(signing, around, runs)
+        runs = read_runs(connection, services.settings.tenant, newest[-1].issued_s)
+    around = publisher.signings.around(newest[-1], newest[0])
+    return [latency_of(signing, around, runs) for signing in newest]
 
 
 # --- going out ----------------------------------------------------------------

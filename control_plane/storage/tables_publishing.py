@@ -98,6 +98,19 @@ schedules = Table(
 cancelled; `outcome` says more.  `ran_s` is 0 until then.
 """
 
+edge_runs = Table(
+    "edge_runs",
+    METADATA,
+    _key("tenant"),
+    _key("edge"),
+    _key("manifest"),
+    _integer("first_s"),
+    _integer("last_s"),
+    Index("edge_runs_by_time", "tenant", "last_s"),
+)
+"""When each edge (the source of its events) decided under each manifest: first and last, by
+its own clock, from the records that it attested."""
+
 broken_promises = Table(
     "broken_promises",
     METADATA,

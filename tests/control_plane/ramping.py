@@ -58,7 +58,8 @@ def compiled(folder: Path, text: str) -> bytes:
 
 
 def start(ramps: Ramps, data: bytes, **more: Any) -> Ramp:
-    return ramps.start(data, actor=LOCAL, **({"steps": STEPS} | more))
+    given: dict[str, Any] = {"steps": STEPS} | more
+    return ramps.start(data, actor=LOCAL, **given)
 
 
 def shares(publisher: Publisher) -> list[int]:

@@ -8,20 +8,25 @@ import pytest
 from msgspec.structs import replace
 
 from control_plane.accounts.actor import Actor
+from control_plane.drafting.desk import Desk
+from control_plane.drafting.drafts import Draft
 from control_plane.issuing import PublishRefused
 from control_plane.releasing.candidates import Origin
 from control_plane.releasing.gates import GATES, Candidate, Finding, GatesClosed, findings_of
 from control_plane.releasing.making import Made, hash_of_folder, make_folder
 from control_plane.releasing.promotion import promote
 from control_plane.releasing.switches import Switch, of_paused
+from control_plane.reviewing.reviews import Review
 from control_plane.services import Services
 from control_plane.settings import Settings
 from policy_compiler.selftests import failures
+from tests.control_plane.desks import ANN, BOB, begin, write
 from tests.control_plane.shop import CATALOG, write_catalog
 from tests.support.bundles import tiny_bundle
 
 NOW_S = 1_795_000_000
 DEARER = CATALOG.replace("unit_cost: 4.00", "unit_cost: 5.00")
+CHEAPER = CATALOG.replace("unit_cost: 4.00", "unit_cost: 3.00")
 TESTS = """
 tests:
   rugs-are-never-cheaper:
@@ -56,10 +61,15 @@ def made(folder: Path, text: str) -> Made:
     return make_folder(write_catalog(folder, text))
 
 
-def approve(services: Services, content_hash: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    known = {content_hash}
-    asked = "control_plane.releasing.gatehouse.approved"
-    monkeypatch.setattr(asked, lambda connection, tenant, hash: hash in known or None)
+def approve(services: Services, text: str = DEARER) -> Review:
+    """The way that people take: Ann's draft of this catalog, asked for and approved by Bob."""
+    draft = write(services.desk, begin(services.desk), catalog=text.encode())
+    return ask_and_approve(services.desk, draft)
+
+
+def ask_and_approve(desk: Desk, draft: Draft) -> Review:
+    review = desk.ask(ANN, draft.id, draft.etag, "please")
+    return desk.reviews.decide(BOB, review.id, review.content_hash, "approve", "")
 
 
 # --- the list -----------------------------------------------------------------
@@ -100,7 +110,8 @@ def test_a_later_gate_is_one_more_line_and_is_asked_with_the_others(tmp_path: Pa
 
     candidate = Candidate(
         data=b"", tenant="shop", bundle=None, trouble="empty", now_s=NOW_S,
-        needs_approval=True, hashes=frozenset(), live_hashes=frozenset(), approved=lambda _: False,
+        needs_approval=True, hashes=frozenset(), live_hashes=frozenset(), approval=lambda _: None,
+        was_live=lambda _: False,
     )  # fmt: skip
     found = findings_of(candidate, [*GATES, it_is_friday])
     assert [finding.gate for finding in found] == ["opens", "approval", "friday"]
@@ -135,13 +146,13 @@ def test_a_new_shop_begins_with_its_catalog_and_learning_goes_on_with_it(service
 
 
 def test_another_catalog_needs_an_approval_of_that_very_content(
-    services: Services, strict: Settings, monkeypatch: pytest.MonkeyPatch
+    services: Services, strict: Settings
 ):
     assert strict.catalog is not None
     write_catalog(strict.catalog, DEARER)
     with pytest.raises(GatesClosed, match="is not approved"):
         services.catalog.publish(actor="test")
-    approve(services, hash_of_folder(strict.catalog), monkeypatch)
+    approve(services)
     services.catalog.publish(actor="test")
     write_catalog(strict.catalog, DEARER + "# an edit voids it\n")
     assert services.publisher.gatehouse.findings(
@@ -154,37 +165,61 @@ def test_bytes_that_nobody_knows_are_not_published(services: Services):
         services.publisher.publish(tiny_bundle("tinyshop"), actor="test")
 
 
-def test_going_back_and_switches_ask_no_gate(
-    services: Services, strict: Settings, monkeypatch: pytest.MonkeyPatch
-):
+def test_going_back_and_switches_ask_no_gate(services: Services, strict: Settings):
     assert strict.catalog is not None
     first = services.publisher.live()
     assert first is not None
     write_catalog(strict.catalog, DEARER)
-    with monkeypatch.context() as patch:
-        approve(services, hash_of_folder(strict.catalog), patch)
-        services.catalog.publish(actor="test")
+    approve(services)
+    services.catalog.publish(actor="test")
     services.publisher.switch_off(Switch(all=True), actor="test")
     services.publisher.roll_back(first.bundle, actor="test")
     live = services.publisher.live()
     assert live is not None and live.bundle == first.bundle and live.manifest.paused.all
 
 
+def test_an_approval_that_something_else_has_overtaken_opens_no_gate(
+    services: Services, strict: Settings
+):
+    """Both were compared with what was live when they were asked for; publishing the second
+    would undo the first."""
+    assert strict.catalog is not None
+    for text in (DEARER, CHEAPER):
+        approve(services, text)
+    write_catalog(strict.catalog, DEARER)
+    services.catalog.publish(actor="test")
+    services.desk.catch_up()
+    write_catalog(strict.catalog, CHEAPER)
+    with pytest.raises(GatesClosed, match="something else is live now"):
+        services.catalog.publish(actor="test")
+    approve(services, CHEAPER)
+    services.catalog.publish(actor="test")
+
+
+def test_as_many_must_approve_as_the_shop_wants_by_now(services: Services, strict: Settings):
+    assert strict.catalog is not None
+    approve(services)
+    new = make_folder(write_catalog(strict.catalog, DEARER))
+    assert not services.publisher.gatehouse.findings(new.compiled.data, new.origin)
+    stricter = Services.open(replace(strict, approvals_needed=2))
+    (found,) = stricter.publisher.gatehouse.findings(new.compiled.data, new.origin)
+    stricter.close()
+    assert found.gate == "approval" and "is not approved" in found.what
+
+
 # --- channels -----------------------------------------------------------------
 
 
-def test_promoting_takes_the_very_bytes_and_their_approval(
-    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_promoting_takes_the_very_bytes_and_their_approval(services: Services, tmp_path: Path):
     staging, production = services.channels["staging"], services.publisher
     new = made(tmp_path / "new", DEARER)
-    with monkeypatch.context() as patch:
-        approve(services, new.origin.content_hash, patch)
-        tried = staging.publish(new.compiled.data, actor="test", origin=new.origin)
+    desk, review = services.desk, approve(services)
+    tried = staging.publish(new.compiled.data, actor="test", origin=new.origin)
+    desk.reviews.decide(BOB, review.id, review.content_hash, "reject", "on second thoughts")
     assert production.live() != staging.live()
-    with pytest.raises(GatesClosed, match="is not approved"):  # taken back meanwhile
+    with pytest.raises(GatesClosed, match="is not approved"):
         promote(staging, production, tried.bundle, actor="test")
-    approve(services, new.origin.content_hash, monkeypatch)
+    ask_and_approve(desk, desk.drafts.get(review.draft))
     promoted = promote(staging, production, tried.bundle, actor="user:ann", note="looks well")
     assert (promoted.bundle, promoted.reason) == (tried.bundle, "promote")
     assert promoted.note == f"from staging, sequence {tried.sequence}: looks well"
@@ -198,15 +233,12 @@ def test_only_what_was_live_there_is_promoted(services: Services):
         promote(services.channels["staging"], services.publisher, "0" * 64, actor="test")
 
 
-def test_each_channel_has_its_own_sequence_pauses_and_history(
-    services: Services, monkeypatch: pytest.MonkeyPatch
-):
+def test_each_channel_has_its_own_sequence_pauses_and_history(services: Services, tmp_path: Path):
     production, staging = services.publisher, services.channels["staging"]
-    live = production.live()
-    assert live is not None and staging.live() is None
-    for content_hash in production.gatehouse.candidates.hashes(live.bundle):
-        approve(services, content_hash, monkeypatch)
-    staging.publish(production.stored(live.bundle), actor="test")
+    assert staging.live() is None
+    approve(services)
+    new = made(tmp_path / "new", DEARER)
+    staging.publish(new.compiled.data, actor="test", origin=new.origin)
     staging.switch_off(Switch(placements=("hero",), rungs=("ten-off/p10",)), actor="test")
     there, here = staging.live(), production.live()
     assert there is not None and here is not None

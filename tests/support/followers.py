@@ -133,7 +133,7 @@ def followed(
 @contextmanager
 def _edge(url: str, plane: Settings, data: Path, refresh_s: float | None) -> Iterator[str]:
     home = LocalHome(url, url, data, 10.0)
-    refresh = {} if refresh_s is None else {"refresh_s": refresh_s}
+    refresh: dict[str, Any] = {} if refresh_s is None else {"refresh_s": refresh_s}
     settings = EdgeSettings(
         tenant=TENANT,
         channel=CHANNEL,
