@@ -115,6 +115,7 @@ def config(key: str, seed: int, examples: int, coverage: bool) -> SchemathesisCo
             "seed": seed,
             "headers": {"Authorization": f"Bearer {key}"},
             "continue-on-failure": True,
+            "request-timeout": 120,  # seconds; a busy machine is no finding
             "generation": {"max-examples": examples, "database": "none", "no-shrink": True},
             "phases": {
                 "coverage": {"enabled": coverage},
@@ -200,8 +201,10 @@ def _turn(app: Starlette, quiet: ASGIApp, key: str, how: SchemathesisConfig, fou
     for event in from_schema(schema).execute():
         if isinstance(event, events.ScenarioFinished):
             _count(event, found)
-        elif isinstance(event, events.NonFatalError | events.FatalError):
-            found.errors.append(str(event))
+        elif isinstance(event, events.NonFatalError):
+            found.errors.append(f"{event.label}: {event.value!r}")
+        elif isinstance(event, events.FatalError):
+            found.errors.append(repr(event.exception))
 
 
 def _count(event: events.ScenarioFinished, found: Found) -> None:
