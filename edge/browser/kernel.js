@@ -378,12 +378,10 @@ const encode = (policy, fields, found) => {
 
 // --- the verdict, as drawn in edge/decision/beacon.py -----------------------------------------
 
-const DIGITS = "0123456789abcdef";
-
 // 16 bytes, as an id is written.
 const hex = (data, from) => {
   let text = "";
-  for (let at = from; at < from + 16; at++) text += DIGITS[data[at] >> 4] + DIGITS[data[at] & 15];
+  for (const byte of data.subarray(from, from + 16)) text += (256 + byte).toString(16).slice(1);
   return text;
 };
 

@@ -141,7 +141,8 @@ async def test_learning_goes_on_from_what_is_live_whatever_lies_in_the_folder(
         await learn(plane)
     assert plane.edge.live.reason == "learn"
     assert plane.services.desk.live() == live
-    assert plane.services.publisher.live_bundle().notes.title == "Tiny Shop"
+    bundle = plane.services.publisher.live_bundle()
+    assert bundle is not None and bundle.notes.title == "Tiny Shop"
 
 
 # --- beside the server --------------------------------------------------------
