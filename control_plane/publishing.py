@@ -139,6 +139,8 @@ class Publisher:
         Raises `GatesClosed` with all that is in the way, `RampIsOpen`, and
         `AlreadyPublished` if there is a live policy where this should be the first.
         """
+        if only_first and self.live() is not None:
+            raise AlreadyPublished("there is a live policy", "Nothing is to be done.")
         content = self.gatehouse.admit(data, actor=actor, origin=origin, is_first=only_first)
 
         def change(live: Signing | None) -> Content:

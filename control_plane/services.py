@@ -109,7 +109,8 @@ class Services(Struct, frozen=True, kw_only=True):
             if first is not None and self.publisher.live() is None:
                 self._publish_first(first)
             elif self.catalog.is_set and self.publisher.live() is None:
-                self.catalog.publish(actor="start", note="first start")
+                with suppress(AlreadyPublished):
+                    self.catalog.publish(actor="start", note="first start", only_first=True)
         except CatalogRefused as refused:
             # The console shows the same; an operator can mend the catalog and publish.
             log.error("the catalog was not published:\n%s", render_all(refused.diagnostics, {}))

@@ -93,6 +93,14 @@ def breached(metrics: list[Metric]) -> list[Metric]:
     return [metric for metric in metrics if metric.state == "breached"]
 
 
+def held_without_harm(metrics: list[Metric]) -> str:
+    """What can be said of a ramp whose steps are over: too few people prove nothing."""
+    early = [metric.metric for metric in metrics if metric.state == "too-early"]
+    return "every step was held without harm" + (
+        f"; too few to tell: {', '.join(early)}" if early else ""
+    )
+
+
 def _metric(name: MetricName, strata: list[Stratum], tolerated: float) -> Metric:
     new, old = together(s.new for s in strata), together(s.old for s in strata)
     found = estimate(strata) if _is_enough(name, new, old) else None

@@ -7,25 +7,18 @@ manifest is right: `ramps.py` looks at both.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct, structs
+from msgspec import Struct, structs
 from sqlalchemy import Connection, insert, or_, select, update
 
 from control_plane.releasing.guardrails import Guard
+from control_plane.releasing.steps import Step
 from control_plane.storage.tables_publishing import ramps as table
 
 State = Literal["running", "paused", "finished", "aborted", "rolled-back"]
-HOLD_MAX_S = 90 * 86400
 OPEN: tuple[State, ...] = ("running", "paused")
-
-
-class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A share of the units, out of 1, and how long it is held before the next one."""
-
-    share: Annotated[float, Meta(gt=0, lt=1)]
-    hold_s: Annotated[int, Meta(ge=1, le=HOLD_MAX_S)]
 
 
 class Ramp(Struct, frozen=True, kw_only=True):

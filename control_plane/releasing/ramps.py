@@ -20,8 +20,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from fractions import Fraction
-from itertools import pairwise
 
 from msgspec import Struct, structs
 from sqlalchemy import Connection
@@ -31,28 +29,23 @@ from control_plane.audit.log import Entry, append
 from control_plane.issuing import PublishRefused
 from control_plane.publishing import Publisher, RampIsOpen, keeping
 from control_plane.releasing import ramp_book as book
+from control_plane.releasing.canaries import ENDS, canary_of, with_share
 from control_plane.releasing.candidates import UNKNOWN, Origin
 from control_plane.releasing.guardrails import (
     Guard,
     Metric,
     breached,
     compare,
+    held_without_harm,
     read_strata,
 )
-from control_plane.releasing.ramp_book import HOLD_MAX_S, Ramp, State, Step
+from control_plane.releasing.ramp_book import Ramp, State
 from control_plane.releasing.refusals import NotThere
+from control_plane.releasing.steps import STEPS, Step, check_steps, percent
 from control_plane.settings import Settings
-from control_plane.signing import Canary, Content, Reason, Signing
+from control_plane.signing import Content, Reason, Signing
 from control_plane.storage.database import Database
-from edge.decision.hashing import T
 
-STEPS = (
-    Step(share=0.01, hold_s=3600),
-    Step(share=0.05, hold_s=6 * 3600),
-    Step(share=0.25, hold_s=24 * 3600),
-    Step(share=0.5, hold_s=24 * 3600),
-)
-STEPS_MAX = 20
 WATCH = "process:ramps"
 CLOCKS_S = 600
 """How far behind an edge's clock may be; which manifest it ran is what counts."""
@@ -145,7 +138,7 @@ class Ramps:
                 raise RampIsOpen
             if base.bundle == new.bundle:
                 raise PublishRefused("this policy is live already", "Nothing is to be done.")
-            return structs.replace(base, canary=_canary(new, id, steps[0]))
+            return structs.replace(base, canary=canary_of(new, id, steps[0]))
 
         def also(connection: Connection, signing: Signing) -> None:
             book.end_open(
@@ -172,7 +165,7 @@ class Ramps:
             )
             book.enter(connection, self._tenant, made[0])
 
-        told = f"ramp {id}: {_percent(steps[0])} of units; {note}".rstrip("; ")
+        told = f"ramp {id}: {percent(steps[0])} of units; {note}".rstrip("; ")
         self._publisher.sign(change, "ramp", actor.id, told, also)
         return made[0]
 
@@ -225,13 +218,13 @@ class Ramps:
             return Seen(ramp=self._end(ramp, "rolled-back", WATCH, told), metrics=metrics)
         due_s = ramp.due_s
         if due_s is not None and self._now_s >= due_s:
-            ramp = self._advance(ramp)
+            ramp = self._advance(ramp, metrics)
         return Seen(ramp=ramp, metrics=metrics)
 
-    def _advance(self, ramp: Ramp) -> Ramp:
+    def _advance(self, ramp: Ramp, metrics: list[Metric]) -> Ramp:
         if ramp.step + 1 == len(ramp.steps):
             self._check_again(ramp, WATCH)
-            return self._end(ramp, "finished", WATCH, "every step was held without harm")
+            return self._end(ramp, "finished", WATCH, held_without_harm(metrics))
         now_s = self._now_s
         grown = structs.replace(
             ramp, step=ramp.step + 1, step_since_s=now_s, held_s=0, changed_s=now_s
@@ -239,11 +232,9 @@ class Ramps:
         step = grown.steps[grown.step]
 
         def change(content: Content) -> Content:
-            assert content.canary is not None  # `_move` has looked
-            canary = structs.replace(content.canary, share=_tickets(step))
-            return structs.replace(content, canary=canary)
+            return with_share(content, step)
 
-        told = f"ramp {ramp.id}: {_percent(step)} of units"
+        told = f"ramp {ramp.id}: {percent(step)} of units"
         return self._move(ramp, grown, change, "ramp", WATCH, told)
 
     def _end(self, ramp: Ramp, state: State, actor: str, why: str) -> Ramp:
@@ -342,34 +333,6 @@ class Ramps:
         )
 
 
-def check_steps(steps: tuple[Step, ...]) -> None:
-    """Raises `PublishRefused` unless shares grow from above 0 to below 1, and times are sane."""
-    shares = [_tickets(step) for step in steps]
-    grow = all(a < b for a, b in pairwise([0, *shares, T]))
-    if not 1 <= len(steps) <= STEPS_MAX or not grow:
-        raise PublishRefused(
-            f"these are no steps of a ramp: {', '.join(map(_percent, steps)) or 'none'}",
-            f"Give 1 to {STEPS_MAX} shares between 0 and 1, each larger than the one before.",
-        )
-    if any(not 1 <= step.hold_s <= HOLD_MAX_S for step in steps):
-        raise PublishRefused(
-            "a step is held for less than a second or more than 90 days", "Correct its `hold_s`."
-        )
-
-
-def _tickets(step: Step) -> int:
-    """The share out of T, rounded down; NaN and the like are no share."""
-    return int(Fraction(step.share) * T) if 0 < step.share < 1 else 0
-
-
-def _percent(step: Step) -> str:
-    return f"{100 * step.share:g} %"
-
-
-def _canary(new: Content, ramp: str, step: Step) -> Canary:
-    return Canary(bundle=new.bundle, size_bytes=new.size_bytes, share=_tickets(step), ramp=ramp)
-
-
 def _base(live: Signing | None) -> Content:
     if live is None:
         raise PublishRefused(
@@ -377,25 +340,6 @@ def _base(live: Signing | None) -> Content:
             "Publish a catalog first.",
         )
     return live.content
-
-
-def _won(content: Content) -> Content:
-    """The canary for everybody."""
-    canary = content.canary
-    assert canary is not None  # `_move` has looked
-    return structs.replace(content, bundle=canary.bundle, size_bytes=canary.size_bytes, canary=None)
-
-
-def _lost(content: Content) -> Content:
-    return structs.replace(content, canary=None)
-
-
-ENDS: dict[State, Callable[[Content], Content]] = {
-    "finished": _won,
-    "aborted": _lost,
-    "rolled-back": _lost,
-}
-"""What a manifest says once a ramp has ended so."""
 
 
 def _not(wanted: str, ramp: Ramp) -> PublishRefused:

@@ -11,9 +11,9 @@ from control_plane.releasing.calendars import Event
 from control_plane.releasing.gates import Finding
 from control_plane.releasing.guardrails import Guard, Metric
 from control_plane.releasing.local_time import Occurrence
-from control_plane.releasing.ramp_book import Ramp, Step
-from control_plane.releasing.ramps import STEPS, STEPS_MAX
+from control_plane.releasing.ramp_book import Ramp
 from control_plane.releasing.schedules import GRACE_S, Action
+from control_plane.releasing.steps import STEPS, STEPS_MAX, Step
 from control_plane.releasing.switches import Switch, of_paused
 from control_plane.settings import Channel
 from control_plane.signing import Signing

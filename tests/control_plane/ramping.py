@@ -11,8 +11,9 @@ import pytest
 from control_plane.accounts.actor import LOCAL
 from control_plane.publishing import Publisher
 from control_plane.releasing.making import make_folder
-from control_plane.releasing.ramp_book import Ramp, Step
+from control_plane.releasing.ramp_book import Ramp
 from control_plane.releasing.ramps import Ramps
+from control_plane.releasing.steps import Step
 from control_plane.services import Services
 from edge.decision.bundle import Bundle
 from edge.decision.claims import Manifest

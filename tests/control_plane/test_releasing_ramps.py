@@ -10,8 +10,8 @@ from sqlalchemy import select
 from control_plane.accounts.actor import LOCAL
 from control_plane.issuing import PublishRefused
 from control_plane.publishing import RampIsOpen
-from control_plane.releasing.ramp_book import Step
-from control_plane.releasing.ramps import Ramps, check_steps
+from control_plane.releasing.ramps import Ramps
+from control_plane.releasing.steps import Step, check_steps
 from control_plane.releasing.switches import Switch
 from control_plane.services import Services
 from control_plane.storage.tables_audit import audit
@@ -42,6 +42,7 @@ def test_it_grows_by_the_clock_and_ends_as_the_live_policy(
     clock.now_s += 1200
     seen = ramps.look()
     assert seen is not None and seen.ramp.state == "finished"
+    assert seen.ramp.note.endswith("harm; too few to tell: profit, withheld, refused")
     live = publisher.live()
     assert live is not None and (live.bundle, live.reason) == (ramp.bundle, "publish")
     assert shares(publisher) == [T] and live.manifest.ramp == "all"
