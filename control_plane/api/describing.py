@@ -19,8 +19,10 @@ Schema = dict[str, Any]
 REF = "#/components/schemas/"
 
 
-DIALECT = ((r"\A", "^"), (r"\Z", "$"), (r"\ud800-\udfff", ""))
-"""Whole texts; and halves of characters, which no JSON holds, and not every dialect knows."""
+BLANKS = r" \t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+DIALECT = ((r"\A", "^"), (r"\Z", "$"), (r"\ud800-\udfff", ""), (r"\s", BLANKS))
+"""Whole texts; halves of characters, which no JSON holds, and not every dialect knows; and
+in a class the blanks, of which every dialect has its own idea."""
 
 
 class Schemas:

@@ -117,7 +117,7 @@ def test_every_schema_is_one_of_json_schema_2020_12():
     for name, schema in schemas():
         Draft202012Validator.check_schema(schema)
         for pattern in patterns(schema):
-            assert not re.search(r"\\[AZz]|\\ud|\(\?[P<]", pattern), (name, pattern)
+            assert not re.search(r"\\[AZzswdbSWDB]|\\ud|\(\?[P<]", pattern), (name, pattern)
 
 
 def patterns(schema: Any) -> Iterator[str]:
@@ -180,6 +180,12 @@ def test_links_name_operations_and_parameters_that_there_are():
 def test_patterns_are_told_in_every_dialect():
     told = plainly([{"pattern": r"\A[^/\ud800-\udfff]+\Z"}, {"x": {"pattern": r"\Aa"}}])
     assert told == [{"pattern": "^[^/]+$"}, {"x": {"pattern": "^a"}}]
+
+
+def test_blanks_are_those_that_the_server_knows():
+    (pattern,) = plainly([{"pattern": r"\A[\s]\Z"}])
+    there = {chr(n) for n in range(0x10000) if chr(n).isspace()}
+    assert {chr(n) for n in range(0x10000) if re.search(pattern["pattern"], chr(n))} == there
 
 
 @pytest.mark.anyio
