@@ -6,7 +6,6 @@ request.  Whoever reaches the database may do everything, and the audit log says
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,23 +13,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct, structs
-from sqlalchemy.exc import SQLAlchemyError
+from msgspec import Struct
 
 from control_plane.accounts.accounts import Accounts
 from control_plane.accounts.actor import ROLES, Role, process
 from control_plane.accounts.announcing import server_of
 from control_plane.accounts.setup import SetupLink
 from control_plane.accounts.users import User, checked_name
-from control_plane.audit.trusting import roots_of
-from control_plane.cli.terminal import Misused, Refused, Terminal, Unusable
-from control_plane.errors import Refused as HttpRefused
-from control_plane.settings import Settings, SettingsError, read_settings
-from control_plane.storage.failures import StorageUnavailable
-from control_plane.storage.objects import ObjectError
-from control_plane.storage.opening import is_new, open_database, open_store
-from control_plane.storage.writer import Writer
-from edge.decision.errors import TrustError
+from control_plane.cli.kept import opened
+from control_plane.cli.terminal import Misused, Refused, Terminal
+from control_plane.settings import Settings
 
 BY = process("command-line")
 ALL = 1_000_000
@@ -130,41 +122,6 @@ def _roles(names: Sequence[str]) -> list[Role]:
 
 @contextmanager
 def _opened(data: Path | None, tenant: str) -> Iterator[tuple[Accounts, Settings]]:
-    """What the options and the environment name.  Nothing is made where nothing is."""
-    said: dict[str, object] = {} if data is None else {"data": data}
-    try:
-        settings = read_settings(os.environ, **said)
-        if is_new(settings):
-            raise Unusable(
-                "there is no database of a control plane here.",
-                "Name its data folder with --data, or its database with DATABASE_URL.",
-            )
-        known = tenant or os.environ.get("PROFFER_TENANT") or _tenant_of(settings)
-        settings = structs.replace(settings, tenant=known)
-        with _writing(settings) as accounts:
-            yield accounts, settings
-    except HttpRefused as refused:
-        raise Refused(f"{refused.detail}.", refused.help) from None
-    except SQLAlchemyError as error:
-        raise Unusable(f"the database cannot be used: {error}.", "Look at its log.") from None
-    except (SettingsError, StorageUnavailable, ObjectError) as error:
-        raise Unusable(f"{error}.", "Check the settings and that it runs.") from None
-
-
-@contextmanager
-def _writing(settings: Settings) -> Iterator[Accounts]:
-    database = open_database(settings)
-    writer = Writer(database)
-    try:
-        yield Accounts.open(settings, database, writer, secrets.token_bytes(32))
-    finally:
-        writer.close()
-        database.close()
-
-
-def _tenant_of(settings: Settings) -> str:
-    try:
-        roots = roots_of(open_store(settings))
-    except TrustError:
-        return settings.tenant
-    return roots[0].tenant if roots else settings.tenant
+    with opened(data, tenant) as kept:
+        secret = secrets.token_bytes(32)
+        yield Accounts.open(kept.settings, kept.database, kept.writer, secret), kept.settings

@@ -16,17 +16,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from control_plane.audit import reading
 from control_plane.audit.chain import FIELDS, Row
 from control_plane.audit.reading import Unreadable, Wanted
-from control_plane.audit.trusting import roots_of
 from control_plane.audit.verifying import Flaw, Report, UnknownCheckpoint, verify_log
 from control_plane.cli.counting import counted
 from control_plane.cli.files import read_bytes
+from control_plane.cli.kept import tenant_of
 from control_plane.cli.terminal import Misused, Refused, Terminal, Unusable
 from control_plane.settings import Settings, SettingsError, read_settings
 from control_plane.storage.database import Database
 from control_plane.storage.failures import StorageUnavailable
 from control_plane.storage.objects import ObjectError, ObjectStore
 from control_plane.storage.opening import is_new, open_database, open_store
-from edge.decision.errors import TrustError
 
 
 class AuditDocument(Struct, frozen=True, kw_only=True):
@@ -151,7 +150,7 @@ def _opened(data: Path | None, tenant: str) -> Iterator[Place]:
                 "Name its data folder with --data, or its database with DATABASE_URL.",
             )
         store = open_store(settings)
-        known = tenant or os.environ.get("PROFFER_TENANT") or _tenant_of(store, settings)
+        known = tenant or os.environ.get("PROFFER_TENANT") or tenant_of(store, settings)
         database = open_database(structs.replace(settings, tenant=known))
         try:
             yield Place(known, database, store)
@@ -166,11 +165,3 @@ def _opened(data: Path | None, tenant: str) -> Iterator[Place]:
 
 def _where(settings: Settings) -> str:
     return "DATABASE_URL" if settings.database_url else str(settings.database)
-
-
-def _tenant_of(store: ObjectStore, settings: Settings) -> str:
-    try:
-        roots = roots_of(store)
-    except TrustError:
-        return settings.tenant
-    return roots[0].tenant if roots else settings.tenant

@@ -6,7 +6,6 @@ do everything; the audit log says who they said they were.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,26 +13,19 @@ from pathlib import Path
 
 from msgspec import Struct, structs
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 
 from control_plane.accounts.actor import Actor, process
-from control_plane.audit.trusting import roots_of
 from control_plane.cli.counting import counted
 from control_plane.cli.files import read_bytes, write_bytes
+from control_plane.cli.kept import opened
 from control_plane.cli.terminal import Refused, Terminal, Unusable
 from control_plane.drafting import publications, revisions
 from control_plane.drafting.content import HASH_CHARACTERS, Files
 from control_plane.drafting.drafts import Drafts
 from control_plane.drafting.folders import pack, read_folder, unpack
 from control_plane.drafting.revisions import Revision, write_folder
-from control_plane.errors import Refused as HttpRefused
-from control_plane.settings import Settings, SettingsError, read_settings
-from control_plane.storage.failures import StorageUnavailable
-from control_plane.storage.objects import ObjectError
-from control_plane.storage.opening import is_new, open_database, open_store
+from control_plane.settings import Settings
 from control_plane.storage.tables_accounts import users
-from control_plane.storage.writer import Writer
-from edge.decision.errors import TrustError
 
 BY = process("command-line")
 SHORT = 12
@@ -159,41 +151,5 @@ def _time(at_s: int) -> str:
 
 @contextmanager
 def _opened(data: Path | None, tenant: str) -> Iterator[tuple[Drafts, Settings]]:
-    """What the options and the environment name.  Nothing is made where nothing is."""
-    said: dict[str, object] = {} if data is None else {"data": data}
-    try:
-        settings = read_settings(os.environ, **said)
-        if is_new(settings):
-            raise Unusable(
-                "there is no database of a control plane here.",
-                "Name its data folder with --data, or its database with DATABASE_URL.",
-            )
-        known = tenant or os.environ.get("PROFFER_TENANT") or _tenant_of(settings)
-        settings = structs.replace(settings, tenant=known)
-        with _writing(settings) as drafts:
-            yield drafts, settings
-    except HttpRefused as refused:
-        raise Refused(f"{refused.detail}.", refused.help) from None
-    except SQLAlchemyError as error:
-        raise Unusable(f"the database cannot be used: {error}.", "Look at its log.") from None
-    except (SettingsError, StorageUnavailable, ObjectError) as error:
-        raise Unusable(f"{error}.", "Check the settings and that it runs.") from None
-
-
-@contextmanager
-def _writing(settings: Settings) -> Iterator[Drafts]:
-    database = open_database(settings)
-    writer = Writer(database)
-    try:
-        yield Drafts(settings.tenant, database, writer)
-    finally:
-        writer.close()
-        database.close()
-
-
-def _tenant_of(settings: Settings) -> str:
-    try:
-        roots = roots_of(open_store(settings))
-    except TrustError:
-        return settings.tenant
-    return roots[0].tenant if roots else settings.tenant
+    with opened(data, tenant) as kept:
+        yield Drafts(kept.settings.tenant, kept.database, kept.writer), kept.settings

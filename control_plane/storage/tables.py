@@ -7,7 +7,6 @@ so that a customer never matches a visitor of the same name.
 from __future__ import annotations
 
 from sqlalchemy import (
-    BigInteger,
     Boolean,
     Column,
     Index,
@@ -19,24 +18,9 @@ from sqlalchemy import (
     text,
 )
 
+from control_plane.storage.columns import integer_column, number_column, tenant_column, text_column
+
 METADATA = MetaData()
-
-
-def _tenant() -> Column[str]:
-    return Column("tenant", Text, primary_key=True)
-
-
-def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False)
-
-
-def _integer(name: str) -> Column[int]:
-    return Column(name, BigInteger, nullable=False)
-
-
-def _number() -> Column[int]:
-    """A number that counts up by itself; SQLite does that for INTEGER alone."""
-    return Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
 
 
 # --- publishing ---------------------------------------------------------------
@@ -44,22 +28,22 @@ def _number() -> Column[int]:
 signings = Table(
     "signings",
     METADATA,
-    _tenant(),
+    tenant_column(),
     Column("channel", Text, primary_key=True),
     Column("projection", Text, primary_key=True),
     Column("epoch", Integer, primary_key=True, autoincrement=False),
     Column("sequence", Integer, primary_key=True, autoincrement=False),
-    _integer("issued_s"),
-    _integer("expires_s"),
-    _text("reason"),
-    _text("actor"),
-    _text("note"),
-    _text("bundle"),
-    _text("release"),
-    _integer("size_bytes"),
+    integer_column("issued_s"),
+    integer_column("expires_s"),
+    text_column("reason"),
+    text_column("actor"),
+    text_column("note"),
+    text_column("bundle"),
+    text_column("release"),
+    integer_column("size_bytes"),
     Column("payload", LargeBinary, nullable=False),
     Column("signed", LargeBinary, nullable=False),
-    _text("digest"),
+    text_column("digest"),
 )
 """Every manifest ever signed: the history of publishes, with the exact bytes.
 
@@ -70,11 +54,11 @@ that was signed, `signed` the file, `digest` its SHA-256.
 weights = Table(
     "weights",
     METADATA,
-    _number(),
-    _text("tenant"),
-    _integer("learned_s"),
+    number_column(),
+    text_column("tenant"),
+    integer_column("learned_s"),
     Column("allocations", LargeBinary, nullable=False),
-    _text("note"),
+    text_column("note"),
 )
 """What learning found, newest last: JSON, placement -> `policy_compiler.weigh.Allocation`."""
 
@@ -83,12 +67,12 @@ weights = Table(
 events = Table(
     "events",
     METADATA,
-    _tenant(),
+    tenant_column(),
     Column("trust", Text, primary_key=True),
     Column("source", Text, primary_key=True),
     Column("id", Text, primary_key=True),
-    _text("type"),
-    _integer("received_s"),
+    text_column("type"),
+    integer_column("received_s"),
     sqlite_with_rowid=False,
 )
 """Every event that counted, by name: the same name counts once per trust class.
@@ -100,12 +84,12 @@ somebody who is believed more: what a page sends stays among the pages'.
 records = Table(
     "records",
     METADATA,
-    _tenant(),
+    tenant_column(),
     Column("digest", Text, primary_key=True),
     Column("attested", Boolean, nullable=False),
-    _text("bundle"),
-    _text("manifest"),
-    _integer("received_s"),
+    text_column("bundle"),
+    text_column("manifest"),
+    integer_column("received_s"),
     Column("record", LargeBinary, nullable=False),
 )
 """Decision records as they came, by their SHA-256: what replay reads."""
@@ -113,32 +97,32 @@ records = Table(
 decisions = Table(
     "decisions",
     METADATA,
-    _tenant(),
+    tenant_column(),
     Column("id", Text, primary_key=True),
-    _text("record"),
+    text_column("record"),
     Column("attested", Boolean, nullable=False),
-    _integer("time_s"),
-    _text("placement"),
-    _integer("slot"),
-    _text("unit"),
-    _text("holdout_unit"),
-    _text("global_unit"),
-    _text("segment"),
-    _integer("flags"),
-    _integer("epoch"),
-    _integer("redraw"),
-    _text("shown_arm"),
-    _integer("shown_tickets"),
-    _integer("shown_draw"),
-    _integer("shown_reason"),
-    _text("ghost_arm"),
-    _integer("ghost_tickets"),
-    _integer("ghost_draw"),
-    _integer("ghost_reason"),
-    _text("drawn_by"),
+    integer_column("time_s"),
+    text_column("placement"),
+    integer_column("slot"),
+    text_column("unit"),
+    text_column("holdout_unit"),
+    text_column("global_unit"),
+    text_column("segment"),
+    integer_column("flags"),
+    integer_column("epoch"),
+    integer_column("redraw"),
+    text_column("shown_arm"),
+    integer_column("shown_tickets"),
+    integer_column("shown_draw"),
+    integer_column("shown_reason"),
+    text_column("ghost_arm"),
+    integer_column("ghost_tickets"),
+    integer_column("ghost_draw"),
+    integer_column("ghost_reason"),
+    text_column("drawn_by"),
     Column("listed", LargeBinary, nullable=False),
-    _text("bundle"),
-    _text("manifest"),
+    text_column("bundle"),
+    text_column("manifest"),
     Index("decisions_by_placement", "tenant", "placement", "time_s"),
     Index("decisions_by_time", "tenant", "time_s"),
 )
@@ -151,12 +135,12 @@ identity was known.  Arms by name.  `drawn_by`: the decision that drew a kept ar
 touches = Table(
     "touches",
     METADATA,
-    _tenant(),
+    tenant_column(),
     Column("decision", Text, primary_key=True),
     Column("kind", Text, primary_key=True),
-    _integer("time_s"),
-    _text("track"),
-    _integer("count"),
+    integer_column("time_s"),
+    text_column("track"),
+    integer_column("count"),
     Index("touches_by_time", "tenant", "kind", "time_s"),
     sqlite_with_rowid=False,
 )
@@ -165,16 +149,16 @@ touches = Table(
 orders = Table(
     "orders",
     METADATA,
-    _tenant(),
+    tenant_column(),
     Column("order_id", Text, primary_key=True),
-    _text("visitor"),
-    _text("customer"),
-    _integer("revenue_micros"),
-    _integer("margin_micros"),
-    _integer("discount_micros"),
-    _text("currency"),
-    _integer("time_s"),
-    _text("decisions"),
+    text_column("visitor"),
+    text_column("customer"),
+    integer_column("revenue_micros"),
+    integer_column("margin_micros"),
+    integer_column("discount_micros"),
+    text_column("currency"),
+    integer_column("time_s"),
+    text_column("decisions"),
     Index("orders_by_time", "tenant", "time_s"),
 )
 """Orders as the shop's server tells them.  `margin_micros` is before discounts."""
@@ -182,10 +166,10 @@ orders = Table(
 order_units = Table(
     "order_units",
     METADATA,
-    _tenant(),
+    tenant_column(),
     Column("unit", Text, primary_key=True),
     Column("order_id", Text, primary_key=True),
-    _integer("time_s"),
+    integer_column("time_s"),
     sqlite_with_rowid=False,
 )
 """An order under each unit that placed it."""
@@ -193,14 +177,14 @@ order_units = Table(
 quarantine = Table(
     "quarantine",
     METADATA,
-    _number(),
-    _text("tenant"),
-    _text("digest"),
-    _text("reason"),
-    _text("detail"),
-    _integer("received_s"),
+    number_column(),
+    text_column("tenant"),
+    text_column("digest"),
+    text_column("reason"),
+    text_column("detail"),
+    integer_column("received_s"),
     Column("event", LargeBinary, nullable=False),
-    _text("trust"),
+    text_column("trust"),
     Index("quarantine_by_content", "tenant", "trust", "digest", unique=True),
 )
 """Events that did not count, as they came, and why; the same bytes are kept once."""
@@ -208,9 +192,9 @@ quarantine = Table(
 quarantine_dropped = Table(
     "quarantine_dropped",
     METADATA,
-    _tenant(),
+    tenant_column(),
     Column("trust", Text, primary_key=True),
-    _integer("count"),
+    integer_column("count"),
     sqlite_with_rowid=False,
 )
 """How many events left quarantine because it was full, ever."""
@@ -221,23 +205,23 @@ redemptions = Table(
     "redemptions",
     METADATA,
     Column("reservation", Text, primary_key=True),
-    _text("tenant"),
-    _text("token"),
-    _text("order_id"),
-    _text("subject"),
-    _text("offer"),
-    _text("rung"),
-    _text("placement"),
-    _text("bundle"),
-    _text("currency"),
-    _integer("minor_digits"),
-    _integer("discount_micros"),
-    _integer("cost_micros"),
-    _text("caps"),
-    _text("state"),
-    _integer("reserved_s"),
-    _integer("expires_s"),
-    _integer("changed_s"),
+    text_column("tenant"),
+    text_column("token"),
+    text_column("order_id"),
+    text_column("subject"),
+    text_column("offer"),
+    text_column("rung"),
+    text_column("placement"),
+    text_column("bundle"),
+    text_column("currency"),
+    integer_column("minor_digits"),
+    integer_column("discount_micros"),
+    integer_column("cost_micros"),
+    text_column("caps"),
+    text_column("state"),
+    integer_column("reserved_s"),
+    integer_column("expires_s"),
+    integer_column("changed_s"),
     Index(
         "redemptions_once",
         "tenant",
@@ -256,9 +240,9 @@ redemptions = Table(
 redemption_counts = Table(
     "redemption_counts",
     METADATA,
-    _tenant(),
+    tenant_column(),
     Column("cap", Text, primary_key=True),
-    _integer("count"),
+    integer_column("count"),
     sqlite_with_rowid=False,
 )
 """How often each cap is used: reserved and committed redemptions."""
@@ -269,10 +253,10 @@ redemption_counts = Table(
 leases = Table(
     "leases",
     METADATA,
-    _tenant(),
+    tenant_column(),
     Column("name", Text, primary_key=True),
-    _text("holder"),
-    _integer("until_s"),
+    text_column("holder"),
+    integer_column("until_s"),
     sqlite_with_rowid=False,
 )
 """Work that one process at a time does: who has it, and until when."""

@@ -8,42 +8,24 @@ and `draft_steps` tells how each came where it is.  Persons are those of
 from __future__ import annotations
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
     Column,
     Index,
-    Integer,
     LargeBinary,
     Table,
     Text,
     text,
 )
 
+from control_plane.storage.columns import integer_column, number_column, tenant_column, text_column
 from control_plane.storage.tables import METADATA
-
-
-def _tenant() -> Column[str]:
-    return Column("tenant", Text, primary_key=True)
-
-
-def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False)
-
-
-def _integer(name: str) -> Column[int]:
-    return Column(name, BigInteger, nullable=False)
-
-
-def _number() -> Column[int]:
-    return Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
-
 
 # --- drafting -----------------------------------------------------------------
 
 catalog_files = Table(
     "catalog_files",
     METADATA,
-    _tenant(),
+    tenant_column(),
     Column("digest", Text, primary_key=True),
     Column("content", LargeBinary, nullable=False),
 )
@@ -52,14 +34,14 @@ catalog_files = Table(
 catalog_revisions = Table(
     "catalog_revisions",
     METADATA,
-    _number(),
-    _text("tenant"),
-    _text("content_hash"),
-    _text("parent"),
-    _text("author"),
-    _integer("created_s"),
-    _text("message"),
-    _integer("size_bytes"),
+    number_column(),
+    text_column("tenant"),
+    text_column("content_hash"),
+    text_column("parent"),
+    text_column("author"),
+    integer_column("created_s"),
+    text_column("message"),
+    integer_column("size_bytes"),
     Column("files", LargeBinary, nullable=False),
     Index("catalog_revisions_by_hash", "tenant", "content_hash", unique=True),
 )
@@ -69,17 +51,17 @@ what (`parent`, "" for an import); `files`: JSON of `content.FileEntry`."""
 drafts = Table(
     "drafts",
     METADATA,
-    _tenant(),
+    tenant_column(),
     Column("id", Text, primary_key=True),
-    _text("name"),
-    _text("state"),
-    _text("base"),
-    _text("head"),
-    _integer("version"),
-    _text("created_by"),
-    _integer("created_s"),
-    _text("updated_by"),
-    _integer("updated_s"),
+    text_column("name"),
+    text_column("state"),
+    text_column("base"),
+    text_column("head"),
+    integer_column("version"),
+    text_column("created_by"),
+    integer_column("created_s"),
+    text_column("updated_by"),
+    integer_column("updated_s"),
     CheckConstraint("state IN ('open', 'discarded')", name="drafts_state"),
     Index("drafts_by_age", "tenant", "created_s", "id"),
 )
@@ -88,18 +70,18 @@ drafts = Table(
 draft_steps = Table(
     "draft_steps",
     METADATA,
-    _number(),
-    _text("tenant"),
-    _text("draft"),
-    _integer("version"),
-    _text("kind"),
-    _text("content_hash"),
-    _text("parent"),
-    _text("base"),
-    _text("actor"),
-    _text("person"),
-    _integer("at_s"),
-    _text("message"),
+    number_column(),
+    text_column("tenant"),
+    text_column("draft"),
+    integer_column("version"),
+    text_column("kind"),
+    text_column("content_hash"),
+    text_column("parent"),
+    text_column("base"),
+    text_column("actor"),
+    text_column("person"),
+    integer_column("at_s"),
+    text_column("message"),
     Column("paths", LargeBinary, nullable=False),
     Index("draft_steps_by_version", "tenant", "draft", "version", unique=True),
     Index("draft_steps_by_content", "tenant", "content_hash"),
@@ -110,7 +92,7 @@ who.  `paths`: JSON, the files that it changed."""
 catalog_checks = Table(
     "catalog_checks",
     METADATA,
-    _tenant(),
+    tenant_column(),
     Column("content_hash", Text, primary_key=True),
     Column("maker", Text, primary_key=True),
     Column("found", LargeBinary, nullable=False),
@@ -123,20 +105,20 @@ compiler, so that another version looks again."""
 reviews = Table(
     "reviews",
     METADATA,
-    _tenant(),
+    tenant_column(),
     Column("id", Text, primary_key=True),
-    _integer("number"),
-    _text("draft"),
-    _text("content_hash"),
-    _text("against"),
-    _text("state"),
-    _integer("needed"),
-    _text("asked_by"),
-    _text("asked_person"),
-    _integer("asked_s"),
-    _text("note"),
-    _text("closed_by"),
-    _integer("closed_s"),
+    integer_column("number"),
+    text_column("draft"),
+    text_column("content_hash"),
+    text_column("against"),
+    text_column("state"),
+    integer_column("needed"),
+    text_column("asked_by"),
+    text_column("asked_person"),
+    integer_column("asked_s"),
+    text_column("note"),
+    text_column("closed_by"),
+    integer_column("closed_s"),
     CheckConstraint(
         "state IN ('open', 'rejected', 'withdrawn', 'superseded')", name="reviews_state"
     ),
@@ -159,13 +141,13 @@ live then; a draft has at most one open review."""
 review_comments = Table(
     "review_comments",
     METADATA,
-    _number(),
-    _text("tenant"),
-    _text("review"),
-    _text("actor"),
-    _integer("at_s"),
-    _text("about"),
-    _text("text"),
+    number_column(),
+    text_column("tenant"),
+    text_column("review"),
+    text_column("actor"),
+    integer_column("at_s"),
+    text_column("about"),
+    text_column("text"),
     Index("review_comments_by_review", "tenant", "review", "id"),
 )
 """What people said.  `about`: a subject of the difference such as `offer welcome`, or ""."""
@@ -173,17 +155,17 @@ review_comments = Table(
 review_verdicts = Table(
     "review_verdicts",
     METADATA,
-    _number(),
-    _text("tenant"),
-    _text("review"),
-    _text("content_hash"),
-    _text("against"),
-    _text("verdict"),
-    _text("actor"),
-    _text("person"),
-    _text("authors"),
-    _integer("at_s"),
-    _text("comment"),
+    number_column(),
+    text_column("tenant"),
+    text_column("review"),
+    text_column("content_hash"),
+    text_column("against"),
+    text_column("verdict"),
+    text_column("actor"),
+    text_column("person"),
+    text_column("authors"),
+    integer_column("at_s"),
+    text_column("comment"),
     CheckConstraint(
         "verdict IN ('approve', 'reject', 'request-changes')", name="review_verdicts_verdict"
     ),

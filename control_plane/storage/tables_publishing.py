@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Table, Text, text
+from sqlalchemy import Index, Table, text
 
+from control_plane.storage.columns import integer_column, key_column, text_column
 from control_plane.storage.tables import METADATA
-
-
-def _key(name: str) -> Column[str]:
-    return Column(name, Text, primary_key=True)
-
-
-def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False)
-
-
-def _integer(name: str) -> Column[int]:
-    return Column(name, BigInteger, nullable=False)
-
 
 candidates = Table(
     "candidates",
     METADATA,
-    _key("tenant"),
-    _key("bundle"),
-    _key("content_hash"),
-    _integer("size_bytes"),
-    _text("zone"),
-    _text("actor"),
-    _integer("made_s"),
+    key_column("tenant"),
+    key_column("bundle"),
+    key_column("content_hash"),
+    integer_column("size_bytes"),
+    text_column("zone"),
+    text_column("actor"),
+    integer_column("made_s"),
     Index("candidates_by_age", "tenant", "made_s"),
 )
 """Bundles that were let through the gates, by the catalog that each was compiled from.
@@ -40,21 +28,21 @@ that differ in comments alone make the same bundle.  `zone` is the shop's.
 ramps = Table(
     "ramps",
     METADATA,
-    _key("tenant"),
-    _key("id"),
-    _text("channel"),
-    _text("bundle"),
-    _text("base"),
-    _text("steps"),
-    _integer("step"),
-    _text("state"),
-    _text("guard"),
-    _integer("started_s"),
-    _integer("step_since_s"),
-    _integer("held_s"),
-    _integer("changed_s"),
-    _text("actor"),
-    _text("note"),
+    key_column("tenant"),
+    key_column("id"),
+    text_column("channel"),
+    text_column("bundle"),
+    text_column("base"),
+    text_column("steps"),
+    integer_column("step"),
+    text_column("state"),
+    text_column("guard"),
+    integer_column("started_s"),
+    integer_column("step_since_s"),
+    integer_column("held_s"),
+    integer_column("changed_s"),
+    text_column("actor"),
+    text_column("note"),
     Index(
         "ramps_one_open",
         "tenant",
@@ -76,19 +64,19 @@ or rolled-back; `note` says why.  `held_s`: how long the step had been held at a
 schedules = Table(
     "schedules",
     METADATA,
-    _key("tenant"),
-    _key("id"),
-    _text("channel"),
-    _text("action"),
-    _text("local"),
-    _text("zone"),
-    _integer("at_s"),
-    _integer("grace_s"),
-    _text("state"),
-    _text("actor"),
-    _integer("made_s"),
-    _integer("ran_s"),
-    _text("outcome"),
+    key_column("tenant"),
+    key_column("id"),
+    text_column("channel"),
+    text_column("action"),
+    text_column("local"),
+    text_column("zone"),
+    integer_column("at_s"),
+    integer_column("grace_s"),
+    text_column("state"),
+    text_column("actor"),
+    integer_column("made_s"),
+    integer_column("ran_s"),
+    text_column("outcome"),
     Index("schedules_by_time", "tenant", "state", "at_s"),
     Index("schedules_by_channel", "tenant", "channel", "at_s"),
 )
@@ -101,11 +89,11 @@ cancelled; `outcome` says more.  `ran_s` is 0 until then.
 edge_runs = Table(
     "edge_runs",
     METADATA,
-    _key("tenant"),
-    _key("edge"),
-    _key("manifest"),
-    _integer("first_s"),
-    _integer("last_s"),
+    key_column("tenant"),
+    key_column("edge"),
+    key_column("manifest"),
+    integer_column("first_s"),
+    integer_column("last_s"),
     Index("edge_runs_by_time", "tenant", "last_s"),
 )
 """When each edge (the source of its events) decided under each manifest: first and last, by
@@ -114,12 +102,12 @@ its own clock, from the records that it attested."""
 broken_promises = Table(
     "broken_promises",
     METADATA,
-    _key("tenant"),
-    _key("token"),
-    _text("bundle"),
-    _text("unit"),
-    _text("reason"),
-    _integer("time_s"),
+    key_column("tenant"),
+    key_column("token"),
+    text_column("bundle"),
+    text_column("unit"),
+    text_column("reason"),
+    integer_column("time_s"),
     Index("broken_promises_by_time", "tenant", "time_s"),
 )
 """Tokens whose redemption was refused although they were good, once each, and why."""

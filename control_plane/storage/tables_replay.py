@@ -4,37 +4,29 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, Table, Text
 
+from control_plane.storage.columns import integer_column, text_column
 from control_plane.storage.tables import METADATA
-
-
-def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False)
-
-
-def _integer(name: str) -> Column[int]:
-    return Column(name, BigInteger, nullable=False)
-
 
 replays = Table(
     "replays",
     METADATA,
     Column("tenant", Text, primary_key=True),
     Column("id", Text, primary_key=True),
-    _text("bundle"),
-    _text("content"),
+    text_column("bundle"),
+    text_column("content"),
     Column("since_s", BigInteger),
     Column("until_s", BigInteger),
-    _text("by_attribute"),
+    text_column("by_attribute"),
     Column("unattested", Boolean, nullable=False),
-    _text("actor"),
-    _integer("asked_s"),
-    _text("state"),
-    _text("holder"),
-    _integer("beat_s"),
-    _integer("ended_s"),
-    _integer("records"),
-    _integer("done"),
-    _text("problem"),
+    text_column("actor"),
+    integer_column("asked_s"),
+    text_column("state"),
+    text_column("holder"),
+    integer_column("beat_s"),
+    integer_column("ended_s"),
+    integer_column("records"),
+    integer_column("done"),
+    text_column("problem"),
     Column("report", LargeBinary, nullable=False),
     Index("replays_by_time", "tenant", "asked_s", "id"),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
 from control_plane.accounts.actor import PERMISSIONS, Actor
@@ -12,7 +13,10 @@ from control_plane.drafting.content import Files
 from control_plane.drafting.desk import Desk
 from control_plane.drafting.drafts import Change, Draft
 from control_plane.drafting.edits import ValueEdit, edit_values
+from control_plane.errors import Refused
 from control_plane.releasing.making import make_revision
+from control_plane.reviewing.approvals import Approval, Verdict, approved
+from control_plane.reviewing.reviews import Review
 from control_plane.services import Services
 from control_plane.settings import Settings
 from tests.control_plane.shop import write_catalog
@@ -75,3 +79,26 @@ def publish(services: Services, content_hash: str) -> None:
     """Make a revision live, as publishing does, with the approval left out."""
     made = make_revision(services.database, services.settings.tenant, content_hash)
     services.publisher.publish(made.compiled.data, actor="user:pat", origin=made.origin)
+
+
+# --- reviews ------------------------------------------------------------------
+
+
+def ask(desk: Desk, draft: Draft, actor: Actor = ANN) -> Review:
+    return desk.ask(actor, draft.id, draft.etag, "please")
+
+
+def decide(desk: Desk, review: Review, actor: Actor = BOB, verdict: Verdict = "approve") -> Review:
+    return desk.reviews.decide(actor, review.id, review.content_hash, verdict, "")
+
+
+def approval(services: Services, content_hash: str, needed: int = 1) -> Approval | None:
+    with services.database.reading() as connection:
+        tenant = services.settings.tenant
+        return approved(connection, tenant, content_hash, needed=needed)
+
+
+def refusal(work: object, *arguments: object) -> str:
+    with pytest.raises(Refused) as refused:
+        work(*arguments)  # type: ignore[operator]
+    return refused.value.name

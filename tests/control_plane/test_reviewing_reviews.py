@@ -9,12 +9,23 @@ import pytest
 from control_plane.accounts.actor import LOCAL, PERMISSIONS, Actor, process
 from control_plane.drafting.desk import Desk
 from control_plane.drafting.drafts import Draft
-from control_plane.errors import Refused
-from control_plane.reviewing.approvals import Approval, Verdict, approved
-from control_plane.reviewing.reviews import Review
 from control_plane.services import Services
 from control_plane.settings import Settings
-from tests.control_plane.desks import ANN, BOB, CARA, begin, copied, publish, retitle, seeded, write
+from tests.control_plane.desks import (
+    ANN,
+    BOB,
+    CARA,
+    approval,
+    ask,
+    begin,
+    copied,
+    decide,
+    publish,
+    refusal,
+    retitle,
+    seeded,
+    write,
+)
 
 
 @pytest.fixture(scope="module")
@@ -36,26 +47,6 @@ def desk(services: Services) -> Desk:
 def draft(desk: Desk) -> Draft:
     """Ann's, with one change."""
     return retitle(desk, begin(desk), "Autumn")
-
-
-def ask(desk: Desk, draft: Draft, actor: Actor = ANN) -> Review:
-    return desk.ask(actor, draft.id, draft.etag, "please")
-
-
-def decide(desk: Desk, review: Review, actor: Actor = BOB, verdict: Verdict = "approve") -> Review:
-    return desk.reviews.decide(actor, review.id, review.content_hash, verdict, "")
-
-
-def approval(services: Services, content_hash: str, needed: int = 1) -> Approval | None:
-    with services.database.reading() as connection:
-        tenant = services.settings.tenant
-        return approved(connection, tenant, content_hash, needed=needed)
-
-
-def refusal(work: object, *arguments: object) -> str:
-    with pytest.raises(Refused) as refused:
-        work(*arguments)  # type: ignore[operator]
-    return refused.value.name
 
 
 # --- approving ----------------------------------------------------------------

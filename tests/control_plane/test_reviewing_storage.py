@@ -14,13 +14,12 @@ from control_plane.drafting.content import Files
 from control_plane.drafting.desk import Desk
 from control_plane.drafting.drafts import Change, Draft
 from control_plane.errors import Refused
-from control_plane.reviewing.approvals import Approval, Verdict, approved
 from control_plane.reviewing.reviews import Review
 from control_plane.services import Services
 from control_plane.storage import tables_drafts as t
 from control_plane.storage.tables_accounts import api_keys
 from control_plane.storage.tables_audit import audit
-from tests.control_plane.desks import ANN, BOB, CARA, begin, retitle
+from tests.control_plane.desks import ANN, BOB, CARA, approval, ask, begin, decide, refusal, retitle
 from tests.control_plane.homes import BOTH
 
 HOMES = BOTH
@@ -35,26 +34,6 @@ def desk(services: Services) -> Desk:
 def draft(desk: Desk) -> Draft:
     """Ann's, with one change."""
     return retitle(desk, begin(desk), "Autumn")
-
-
-def ask(desk: Desk, draft: Draft, actor: Actor = ANN) -> Review:
-    return desk.ask(actor, draft.id, draft.etag, "please")
-
-
-def decide(desk: Desk, review: Review, actor: Actor = BOB, verdict: Verdict = "approve") -> Review:
-    return desk.reviews.decide(actor, review.id, review.content_hash, verdict, "")
-
-
-def approval(services: Services, content_hash: str, needed: int = 1) -> Approval | None:
-    with services.database.reading() as connection:
-        tenant = services.settings.tenant
-        return approved(connection, tenant, content_hash, needed=needed)
-
-
-def refusal(work: object, *arguments: object) -> str:
-    with pytest.raises(Refused) as refused:
-        work(*arguments)  # type: ignore[operator]
-    return refused.value.name
 
 
 def key_of(services: Services, key: str, owner: str) -> Actor:
