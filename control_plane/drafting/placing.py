@@ -20,7 +20,7 @@ def place_of(connection: Connection, tenant: str, channel: str, draft: Draft) ->
         live=live[0] if live else "",
         is_behind=bool(live) and not is_live and ancestor(connection, tenant, draft, live) == "",
         was_published=is_live
-        or was_published(connection, tenant, channel, draft.head, draft.updated_s),
+        or was_published(connection, tenant, channel, draft.head, draft.updated_s, draft.base),
     )
 
 

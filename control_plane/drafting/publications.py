@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, select, true
 
 from control_plane.storage import tables_drafts as t
 from control_plane.storage.tables import signings
@@ -67,25 +67,39 @@ def trunk(connection: Connection, tenant: str, channel: str) -> str:
 
 def published(connection: Connection, tenant: str) -> set[str]:
     """The contents that were ever signed, on any channel."""
-    return set(connection.scalars(_published(tenant).distinct()))
+    return set(connection.scalars(_published(tenant, candidates.c.content_hash).distinct()))
 
 
 def was_published(
-    connection: Connection, tenant: str, channel: str, content_hash: str, since_s: int
+    connection: Connection, tenant: str, channel: str, content_hash: str, since_s: int, base: str
 ) -> bool:
-    """Whether a content was signed on a channel at that time or later."""
-    query = _published(tenant).where(
-        candidates.c.content_hash == content_hash,
-        signings.c.channel == channel,
-        signings.c.issued_s >= since_s,
+    """Whether a content was signed on a channel at that time or later, and after what it was
+    edited from, `base`: two signings and an edit may be of one second."""
+    last_s = signings.c.issued_s
+    found = _numbers(connection, tenant, channel, content_hash, last_s >= since_s)
+    before = _numbers(connection, tenant, channel, base, last_s <= since_s)
+    return bool(found) and (not before or found[-1] > before[-1])
+
+
+def was_ever_live(connection: Connection, tenant: str, channel: str, content_hash: str) -> bool:
+    return bool(_numbers(connection, tenant, channel, content_hash, true()))
+
+
+def _numbers(
+    connection: Connection, tenant: str, channel: str, content_hash: str, when: ColumnElement[bool]
+) -> list[tuple[int, int]]:
+    """Epoch and sequence of the signings of a content, in order."""
+    numbers = (signings.c.epoch, signings.c.sequence)
+    query = _published(tenant, *numbers).where(
+        candidates.c.content_hash == content_hash, signings.c.channel == channel, when
     )
-    return connection.scalar(query.limit(1)) is not None
+    return [(row.epoch, row.sequence) for row in connection.execute(query.order_by(*numbers))]
 
 
-def _published(tenant: str) -> Select[Any]:
+def _published(tenant: str, *columns: Column[Any]) -> Select[Any]:
     made = (signings.c.tenant == candidates.c.tenant) & (signings.c.bundle == candidates.c.bundle)
     return (
-        select(candidates.c.content_hash)
-        .join(signings, made)
+        select(*columns)
+        .join_from(candidates, signings, made)
         .where(candidates.c.tenant == tenant, candidates.c.content_hash != "")
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
-from control_plane.drafting.publications import was_published
+from control_plane.drafting.publications import was_ever_live
 from control_plane.issuing import Issuer
 from control_plane.releasing.candidates import UNKNOWN, Candidates, Known, Origin
 from control_plane.releasing.gates import (
@@ -103,4 +103,4 @@ class Gatehouse:
     def _was_live(self, content_hash: str) -> bool:
         tenant, channel = self._settings.tenant, self._settings.channel
         with self._signings.database.reading() as connection:
-            return was_published(connection, tenant, channel, content_hash, since_s=0)
+            return was_ever_live(connection, tenant, channel, content_hash)
