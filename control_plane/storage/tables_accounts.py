@@ -4,22 +4,23 @@ random token (sessions, keys, setup links) the SHA-256 alone, which nobody can u
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKeyConstraint, Index, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKeyConstraint, Index, Table
 
+from control_plane.storage.columns import integer_column, key_column, tenant_column, text_column
 from control_plane.storage.tables import METADATA
 
 users = Table(
     "users",
     METADATA,
-    Column("tenant", Text, primary_key=True),
-    Column("id", Text, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("login", Text, nullable=False),
-    Column("password", Text, nullable=False),
-    Column("roles", Text, nullable=False),
+    tenant_column(),
+    key_column("id"),
+    text_column("name"),
+    text_column("login"),
+    text_column("password"),
+    text_column("roles"),
     Column("disabled", Boolean, nullable=False),
-    Column("version", BigInteger, nullable=False),
-    Column("created_s", BigInteger, nullable=False),
+    integer_column("version"),
+    integer_column("created_s"),
     Index("users_by_login", "tenant", "login", unique=True),
 )
 """People.  `login` is `name` in lower case, so that no two differ by case alone; `password`
@@ -30,13 +31,13 @@ Nobody is deleted, since the audit log names them: they are disabled.
 sessions = Table(
     "sessions",
     METADATA,
-    Column("tenant", Text, primary_key=True),
-    Column("token_hash", Text, primary_key=True),
-    Column("id", Text, nullable=False),
-    Column("user", Text, nullable=False),
-    Column("opened_s", BigInteger, nullable=False),
-    Column("seen_s", BigInteger, nullable=False),
-    Column("ends_s", BigInteger, nullable=False),
+    tenant_column(),
+    key_column("token_hash"),
+    text_column("id"),
+    text_column("user"),
+    integer_column("opened_s"),
+    integer_column("seen_s"),
+    integer_column("ends_s"),
     ForeignKeyConstraint(["tenant", "user"], ["users.tenant", "users.id"]),
     Index("sessions_by_id", "tenant", "id", unique=True),
     Index("sessions_by_user", "tenant", "user"),
@@ -46,13 +47,13 @@ sessions = Table(
 api_keys = Table(
     "api_keys",
     METADATA,
-    Column("tenant", Text, primary_key=True),
-    Column("id", Text, primary_key=True),
-    Column("hash", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("scopes", Text, nullable=False),
-    Column("owner", Text, nullable=False),
-    Column("created_s", BigInteger, nullable=False),
+    tenant_column(),
+    key_column("id"),
+    text_column("hash"),
+    text_column("name"),
+    text_column("scopes"),
+    text_column("owner"),
+    integer_column("created_s"),
     Column("expires_s", BigInteger),
     Column("used_s", BigInteger),
     Column("revoked_s", BigInteger),
@@ -64,11 +65,11 @@ id of the actor who made it; `scopes` permissions, separated by blanks.
 setup_links = Table(
     "setup_links",
     METADATA,
-    Column("tenant", Text, primary_key=True),
-    Column("token_hash", Text, primary_key=True),
-    Column("user", Text, nullable=False),
-    Column("created_s", BigInteger, nullable=False),
-    Column("expires_s", BigInteger, nullable=False),
+    tenant_column(),
+    key_column("token_hash"),
+    text_column("user"),
+    integer_column("created_s"),
+    integer_column("expires_s"),
 )
 """Links that set a password once; one that is used or void is deleted.  `user` is "" in the
 link of the first run, which makes the first admin.
@@ -77,10 +78,10 @@ link of the first run, which makes the first admin.
 login_failures = Table(
     "login_failures",
     METADATA,
-    Column("tenant", Text, primary_key=True),
-    Column("bucket", Text, primary_key=True),
-    Column("failures", BigInteger, nullable=False),
-    Column("until_s", BigInteger, nullable=False),
+    tenant_column(),
+    key_column("bucket"),
+    integer_column("failures"),
+    integer_column("until_s"),
 )
 """How many logins failed lately, per address and per pair of address and name; the names of
 buckets are keyed hashes, since addresses are personal data."""

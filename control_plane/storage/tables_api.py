@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, Table, Text
+from sqlalchemy import Column, Index, LargeBinary, Table
 
+from control_plane.storage.columns import integer_column, key_column, tenant_column, text_column
 from control_plane.storage.tables import METADATA
 
 idempotency = Table(
     "idempotency",
     METADATA,
-    Column("tenant", Text, primary_key=True),
-    Column("actor", Text, primary_key=True),
-    Column("key", Text, primary_key=True),
-    Column("digest", Text, nullable=False),
+    tenant_column(),
+    key_column("actor"),
+    key_column("key"),
+    text_column("digest"),
     Column("answer", LargeBinary, nullable=True),
-    Column("expires_s", BigInteger, nullable=False),
+    integer_column("expires_s"),
     Index("idempotency_by_expiry", "expires_s"),
 )
 """A request that came with an Idempotency-Key.  `key` and `digest` are SHA-256, `answer` is

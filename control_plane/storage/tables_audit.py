@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Table
 
+from control_plane.storage.columns import integer_column, tenant_column, text_column
 from control_plane.storage.tables import METADATA
 
 audit = Table(
     "audit",
     METADATA,
-    Column("tenant", Text, primary_key=True),
+    tenant_column(),
     Column("number", BigInteger, primary_key=True, autoincrement=False),
-    Column("at_s", BigInteger, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("action", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("before", Text, nullable=False),
-    Column("after", Text, nullable=False),
-    Column("note", Text, nullable=False),
-    Column("previous", Text, nullable=False),
-    Column("hash", Text, nullable=False),
+    integer_column("at_s"),
+    text_column("actor"),
+    text_column("action"),
+    text_column("subject"),
+    text_column("before"),
+    text_column("after"),
+    text_column("note"),
+    text_column("previous"),
+    text_column("hash"),
     Index("audit_by_subject", "tenant", "subject", "number"),
     Index("audit_by_actor", "tenant", "actor", "number"),
     Index("audit_by_action", "tenant", "action", "number"),

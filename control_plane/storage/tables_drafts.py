@@ -13,11 +13,16 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     Table,
-    Text,
     text,
 )
 
-from control_plane.storage.columns import integer_column, number_column, tenant_column, text_column
+from control_plane.storage.columns import (
+    integer_column,
+    key_column,
+    number_column,
+    tenant_column,
+    text_column,
+)
 from control_plane.storage.tables import METADATA
 
 # --- drafting -----------------------------------------------------------------
@@ -26,7 +31,7 @@ catalog_files = Table(
     "catalog_files",
     METADATA,
     tenant_column(),
-    Column("digest", Text, primary_key=True),
+    key_column("digest"),
     Column("content", LargeBinary, nullable=False),
 )
 """The bytes of every file that any revision holds, once, by their SHA-256."""
@@ -52,7 +57,7 @@ drafts = Table(
     "drafts",
     METADATA,
     tenant_column(),
-    Column("id", Text, primary_key=True),
+    key_column("id"),
     text_column("name"),
     text_column("state"),
     text_column("base"),
@@ -93,8 +98,8 @@ catalog_checks = Table(
     "catalog_checks",
     METADATA,
     tenant_column(),
-    Column("content_hash", Text, primary_key=True),
-    Column("maker", Text, primary_key=True),
+    key_column("content_hash"),
+    key_column("maker"),
     Column("found", LargeBinary, nullable=False),
 )
 """What the compiler said about a revision: JSON of `validating.Check`.  `maker` names the
@@ -106,7 +111,7 @@ reviews = Table(
     "reviews",
     METADATA,
     tenant_column(),
-    Column("id", Text, primary_key=True),
+    key_column("id"),
     integer_column("number"),
     text_column("draft"),
     text_column("content_hash"),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import Index, Table, text
 
-from control_plane.storage.columns import integer_column, key_column, text_column
+from control_plane.storage.columns import integer_column, key_column, tenant_column, text_column
 from control_plane.storage.tables import METADATA
 
 candidates = Table(
     "candidates",
     METADATA,
-    key_column("tenant"),
+    tenant_column(),
     key_column("bundle"),
     key_column("content_hash"),
     integer_column("size_bytes"),
@@ -28,7 +28,7 @@ that differ in comments alone make the same bundle.  `zone` is the shop's.
 ramps = Table(
     "ramps",
     METADATA,
-    key_column("tenant"),
+    tenant_column(),
     key_column("id"),
     text_column("channel"),
     text_column("bundle"),
@@ -64,7 +64,7 @@ or rolled-back; `note` says why.  `held_s`: how long the step had been held at a
 schedules = Table(
     "schedules",
     METADATA,
-    key_column("tenant"),
+    tenant_column(),
     key_column("id"),
     text_column("channel"),
     text_column("action"),
@@ -89,7 +89,7 @@ cancelled; `outcome` says more.  `ran_s` is 0 until then.
 edge_runs = Table(
     "edge_runs",
     METADATA,
-    key_column("tenant"),
+    tenant_column(),
     key_column("edge"),
     key_column("manifest"),
     integer_column("first_s"),
@@ -102,7 +102,7 @@ its own clock, from the records that it attested."""
 broken_promises = Table(
     "broken_promises",
     METADATA,
-    key_column("tenant"),
+    tenant_column(),
     key_column("token"),
     text_column("bundle"),
     text_column("unit"),

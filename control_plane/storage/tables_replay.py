@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, Table
 
-from control_plane.storage.columns import integer_column, text_column
+from control_plane.storage.columns import integer_column, key_column, tenant_column, text_column
 from control_plane.storage.tables import METADATA
 
 replays = Table(
     "replays",
     METADATA,
-    Column("tenant", Text, primary_key=True),
-    Column("id", Text, primary_key=True),
+    tenant_column(),
+    key_column("id"),
     text_column("bundle"),
     text_column("content"),
     Column("since_s", BigInteger),
