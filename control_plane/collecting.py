@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 from sqlalchemy import Connection, delete, select
@@ -21,6 +21,7 @@ from sqlalchemy import Connection, delete, select
 from control_plane.admission import UNREADABLE, Admission, Arrival, Fact, Rejected, Trust
 from control_plane.audit.log import Entry, append
 from control_plane.errors import Refused
+from control_plane.eventlog.store import Batch
 from control_plane.facts import Receipt, store
 from control_plane.quarantine import Quarantined
 from control_plane.storage import tables as t
@@ -63,19 +64,23 @@ class Collector:
         `from_shop`: the shop's key came with it.  Raises `Refused` for a batch that
         cannot be read and `StorageUnavailable`; nothing was stored then.
         """
-        now_s = self._now_s()
-        facts, bad = await asyncio.to_thread(self._admit_all, split(body), from_shop, now_s)
-        receipt = await self._writer.do(lambda c: store(c, self._tenant, facts, bad, now_s))
+        events = tuple(split(body))
+        return await self.keep(Batch(events=events, from_shop=from_shop, received_s=self._now_s()))
+
+    async def keep(self, batch: Batch) -> Receipt:
+        """See `eventlog.store.EventStore`: this is the store that reads events at once."""
+        facts, bad = await asyncio.to_thread(self._admit_all, batch)
+        receipt = await self._writer.do(
+            lambda c: store(c, self._tenant, facts, bad, batch.received_s)
+        )
         self.received = _sum(self.received, receipt)
         return receipt
 
-    def _admit_all(
-        self, events: Sequence[bytes], from_shop: bool, now_s: int
-    ) -> tuple[list[Fact], list[Quarantined]]:
-        arrival = self._arrival(from_shop, now_s)
+    def _admit_all(self, batch: Batch) -> tuple[list[Fact], list[Quarantined]]:
+        arrival = self._arrival(batch.from_shop, batch.received_s)
         facts: list[Fact] = []
         bad: list[Quarantined] = []
-        for raw in events:
+        for raw in batch.events:
             try:
                 facts.append(self._admission.admit(raw, arrival))
             except Rejected as rejected:
