@@ -45,7 +45,7 @@ def built(source: str) -> str:
         whole = str(Path(folder) / "whole.js")
         module = SCRIPTS[source] == MODULE
         shape = ["--format=esm", f"--external:{PLAIN_KERNEL}"] if module else ["--format=iife"]
-        _tool("esbuild", source, *BUNDLE, *shape, "--loader:.wasm=binary", f"--outfile={whole}")
+        _tool("esbuild", source, *BUNDLE, *shape, "--loader:.wasm=base64", f"--outfile={whole}")
         return _tool("terser", *SMALL, *(["--module"] if module else []), "--", whole)
 
 

@@ -21,6 +21,6 @@
     sheet.replaceSync(":where(proffer-slot){display:block}" + Object.entries(said.boxes ?? {}).map(([name, height]) =>
       `:where(proffer-slot[placement=${JSON.stringify(name)}]){min-height:${+height}px}`).join(""));
     document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
-    if (mayDecide) try { document.cookie, localStorage.length; } catch { /* a sandboxed frame */ }
+    if (script && mayDecide) try { document.cookie, localStorage.length; } catch { /* a sandboxed frame */ }
   } catch { release(); }
 })();

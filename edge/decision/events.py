@@ -9,6 +9,10 @@ same pair sent twice counts once.
     shop.proffer.exposure   page, edge  ShownData      the offer was really visible
     shop.proffer.click      page, edge  ShownData      the visitor followed it
     shop.proffer.order      shop        OrderData      money, from the shop's server
+    shop.proffer.return     shop        ReturnData     a later correction of an order
+
+Decisions, exposures and clicks count within seven days; the names of events are kept no
+longer.  Orders and returns have ids of their own, and count whenever they come.
 """
 
 from __future__ import annotations
@@ -22,14 +26,25 @@ BATCH_TYPE = "application/cloudevents-batch+json"
 BATCH_LIMIT_BYTES = 512 << 10
 BATCH_LIMIT_EVENTS = 1000
 EVENT_LIMIT_BYTES = 64 << 10
+EVENT_AGE_LIMIT_S = 7 * 86400
+"""Older decisions, exposures and clicks do not count when they come."""
+USER_AGENT_CHARS = 512
+"""As much of a browser's User-Agent as an edge passes on."""
 
 EventType = Literal[
-    "shop.proffer.decision", "shop.proffer.exposure", "shop.proffer.click", "shop.proffer.order"
+    "shop.proffer.decision",
+    "shop.proffer.exposure",
+    "shop.proffer.click",
+    "shop.proffer.order",
+    "shop.proffer.return",
 ]
 
 
 class Event(Struct, kw_only=True, frozen=True):
-    """The envelope; `data` is read by `type`."""
+    """The envelope; `data` is read by `type`.
+
+    `useragent` is an extension of ours: the browser's, where an edge passes an event on.
+    """
 
     specversion: Literal["1.0"]
     id: str
@@ -39,6 +54,7 @@ class Event(Struct, kw_only=True, frozen=True):
     time: str | None = None
     subject: str | None = None
     datacontenttype: str | None = None
+    useragent: str | None = None
 
 
 class DecisionData(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -79,3 +95,19 @@ class OrderData(Struct, kw_only=True, frozen=True):
     currency: str
     time_s: int
     decisions: list[str] = []
+
+
+class ReturnData(Struct, kw_only=True, frozen=True):
+    """A return, refund or repayment as the shop's server tells it, once per `return_id`.
+
+    `refund` is what the customer got back, `margin` what the order's profit loses by it;
+    below zero both say that the customer paid after all.
+    """
+
+    return_id: str
+    order_id: str
+    refund: str
+    margin: str
+    currency: str
+    time_s: int
+    reason: str = ""
