@@ -1,12 +1,14 @@
 """What a visitor waits for Proffer, and whether anything flickers, in a real Chromium.
 
-python -m bench.flicker [--rounds N] [--film N] [--cpu N] [--ways PART] [--write FILE]
+python -m bench.flicker [--rounds N] [--film N] [--cpu N] [--ways PART] [--phone TIER]
+                        [--write FILE]
 
 Every way in which a page gets its offer is loaded in turn with the same page without Proffer, from
-the same server (for a page that an edge fills: through that edge, which finds no slot in it), under
-a four times slower processor and a network of 10 Mbit/s and 40 ms; a *cold* visitor has an empty
-cache, a *warm* one was here before.  One round loads both, once in each order, since the second
-load of a pair finds a browser that the first has warmed; its difference is the mean of the two.
+the same server (for a page that an edge fills: through that edge, which finds no slot in it), with
+a processor slowed to a phone's (`phone.py`) and a network of 10 Mbit/s and 40 ms; a *cold* visitor
+has an empty cache, a *warm* one was here before.  One round loads both, once in each order, since
+the second load of a pair finds a browser that the first has warmed; its difference is the mean of
+the two.
 Told are medians over the rounds, of first contentful paint and of the difference, with the 95 %
 interval that 4,000 bootstrap samples of the rounds give for its median: `added` is proved to be
 within 20 ms where the whole interval is.  `least` is the difference between the fastest load with
@@ -33,8 +35,10 @@ from pathlib import Path
 from statistics import mean, median
 
 from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
+from bench.phone import INDEX, slowdown
 from tests.edge.browser import paint_pages
 from tests.edge.browser.frames import NONE, Seen, Throttle, new_context, watch
 from tests.edge.browser.paint_pages import FAILURES, WAYS, Way
@@ -44,7 +48,6 @@ from tests.support.chromium import arguments
 from tests.support.edges import World, world
 
 DOWN = Way("control plane down (edge)", "/plain", by_edge=True, shows="default")
-SLOW = Throttle()
 ALLOWED_MS = 20
 FAILED_MS = 150
 SAMPLES = 4000
@@ -114,7 +117,7 @@ def visitor(browser: Browser, urls: list[str], warm: bool) -> Iterator[BrowserCo
     context.close()
 
 
-def load(context: BrowserContext, url: str, how: Throttle = SLOW, *, film: bool = False) -> Seen:
+def load(context: BrowserContext, url: str, how: Throttle, *, film: bool = False) -> Seen:
     page, seen = watch(context, url, how, film=film)
     page.close()
     return seen
@@ -123,13 +126,15 @@ def load(context: BrowserContext, url: str, how: Throttle = SLOW, *, film: bool 
 Pairs = list[tuple[Seen, Seen]]
 
 
-def measure(browser: Browser, shop: Shop, way: Way, counts: argparse.Namespace) -> Line:
-    slow = pairs(browser, shop, way, 2 * counts.rounds, SLOW)
+def measure(
+    browser: Browser, shop: Shop, way: Way, phone: Throttle, counts: argparse.Namespace
+) -> Line:
+    slow = pairs(browser, shop, way, 2 * counts.rounds, phone)
     unhindered = pairs(browser, shop, way, counts.cpu, NONE)
     filmed = []
     for _ in range(counts.film):
         with visitor(browser, [shop.url(way)], way.warm) as context:
-            filmed.append(load(context, shop.url(way), film=True))
+            filmed.append(load(context, shop.url(way), phone, film=True))
     return line_of(way, slow, unhindered, filmed)
 
 
@@ -207,6 +212,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--film", type=int, default=3)
     parser.add_argument("--cpu", type=int, default=5, help="loads without throttling")
     parser.add_argument("--ways", default="", help="only ways whose name holds this")
+    parser.add_argument("--phone", choices=sorted(INDEX), default="mid")
     parser.add_argument("--write", type=Path, help="also as JSON, to this file")
     chosen = parser.parse_args(argv)
     heads = f"{'plain':>7} {'ours':>7} {'added':>7} {'95 %':>14} {'least':>6} {'cpu':>6}"
@@ -214,9 +220,11 @@ def main(argv: list[str] | None = None) -> int:
     lines: list[Line] = []
     with sync_playwright() as playwright, shop() as made:
         browser = playwright.chromium.launch(executable_path=parts.chromium(), args=arguments())
+        phone = replace(Throttle(), cpu=slowdown(browser, chosen.phone))
+        print(f"a {chosen.phone}-tier phone: the processor {phone.cpu} times slower")
         for way in (*WAYS, *FAILURES, DOWN):
             if chosen.ways in way.name:
-                lines.append(measure(browser, made, way, chosen))
+                lines.append(measure(browser, made, way, phone, chosen))
                 print(told(lines[-1]), flush=True)
         browser.close()
     if chosen.write:

@@ -6,7 +6,8 @@ itself and orders from the shop's server, so those are refused here.
 
 An exposure that brings a receipt of this edge (`receipts.py`) advances the visitor's
 state, and the answer carries the new cookie.  Receipts are for the edge alone: they
-are taken off before the event goes on.
+are taken off before the event goes on.  The browser's User-Agent goes along (`useragent`),
+so that the control plane can tell robots.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from edge.decision.events import (
     BATCH_LIMIT_BYTES,
     BATCH_LIMIT_EVENTS,
     EVENT_LIMIT_BYTES,
+    USER_AGENT_CHARS,
     Event,
     ShownData,
 )
@@ -87,7 +89,8 @@ async def answer_beacon(
 ) -> Answer:
     """Raises `Problem`: 400, 413, 415 for what was sent; 503 when it could not be passed on."""
     check_json(request)
-    seen, refused = sort_out(split(await request.body(BATCH_LIMIT_BYTES)))
+    agent = request.header("user-agent")[:USER_AGENT_CHARS]
+    seen, refused = sort_out(split(await request.body(BATCH_LIMIT_BYTES)), agent)
     if not seen and refused:
         raise Problem("no-event", f"No event was good; the first: {refused[0].why}.")
     receipt = await _pass_on(home, [s.event for s in seen])
@@ -133,13 +136,15 @@ def _ill_formed(match: re.Match[bytes]) -> bytes:
     return b"\xff" if match["lone"] else match[0]
 
 
-def sort_out(batch: Iterable[bytes]) -> tuple[list[Seen], list[RefusedEvent]]:
-    """The good events, and the others with what is wrong."""
+def sort_out(
+    batch: Iterable[bytes], user_agent: str = ""
+) -> tuple[list[Seen], list[RefusedEvent]]:
+    """The good events, now with their browser's name, and the others with what is wrong."""
     seen: list[Seen] = []
     refused: list[RefusedEvent] = []
     for index, raw in enumerate(batch):
         try:
-            seen.append(read_event(raw))
+            seen.append(read_event(raw, user_agent))
         except ValueError as error:
             refused.append(RefusedEvent(index, str(error)))
         except RecursionError:
@@ -147,7 +152,7 @@ def sort_out(batch: Iterable[bytes]) -> tuple[list[Seen], list[RefusedEvent]]:
     return seen, refused
 
 
-def read_event(raw: bytes) -> Seen:
+def read_event(raw: bytes, user_agent: str = "") -> Seen:
     """Raises `ValueError` saying what is wrong."""
     if len(raw) > EVENT_LIMIT_BYTES:
         raise ValueError(f"{len(raw)} bytes; at most {EVENT_LIMIT_BYTES}")
@@ -161,7 +166,9 @@ def read_event(raw: bytes) -> Seen:
     if not DECISION.fullmatch(data.decision):
         raise ValueError("decision must be 32 hexadecimal digits")
     passed_on = ShownData(**{name: getattr(data, name) for name in ShownData.__struct_fields__})
-    clean = structs.replace(event, data=msgspec.Raw(msgspec.json.encode(passed_on)))
+    clean = structs.replace(
+        event, data=msgspec.Raw(msgspec.json.encode(passed_on)), useragent=user_agent
+    )
     return Seen(clean, data.receipt if event.type == EXPOSURE else "")
 
 

@@ -105,7 +105,8 @@ def head_html(
     kernel = f'src="{escape(address)}" integrity="{integrity_of(first_script(plain))}"'
     return (
         f"{settings_html(settings)}\n"
-        f'<script id="proffer-kernel" {kernel} async blocking="render"{own}></script>\n'
+        f'<script id="proffer-kernel" {kernel} async blocking="render"'
+        f' fetchpriority="high"{own}></script>\n'
         f"<script{own}>{snippet()}</script>\n"
         f'<script src="{escape(page_script)}" defer{own}></script>'
     )

@@ -14,14 +14,15 @@ const BATCH_LIMIT_BYTES = 512 << 10, BATCH_LIMIT_EVENTS = 1000, EVENT_LIMIT_BYTE
 const NAME_LIMIT_BYTES = 256, DEPTH_LIMIT = 500;
 const RETRY_AFTER_S = "5";
 const EXPOSURE = "shop.proffer.exposure", CLICK = "shop.proffer.click";
-const ENVELOPE = ["time", "subject", "datacontenttype"];
+const ENVELOPE = ["time", "subject", "datacontenttype"], USER_AGENT_CHARS = 512;
 
 // Throws a Problem: 400, 408, 413, 415 for what was sent; 502, 503 when it could not be passed on.
 export const answerBeacon = async (request, context, policy) => {
   checkJson(request);
   const batch = split(await bodyOf(request, BATCH_LIMIT_BYTES)), seen = [], refused = [];
+  const agent = (request.headers.get("user-agent") ?? "").slice(0, USER_AGENT_CHARS);
   batch.forEach((event, index) => {
-    const { why, ...read } = readEvent(event);
+    const { why, ...read } = readEvent(event, agent);
     if (why) refused.push({ index, why });
     else seen.push(read);
   });
@@ -62,13 +63,14 @@ const split = (body) => {
 };
 
 // { event, receipt }: the event's text as it goes on; or { why }.
-const readEvent = (event) => {
+const readEvent = (event, useragent) => {
   const wrong = whatIsWrong(event);
   if (wrong) return { why: wrong };
   const { specversion, id, source, type, data } = event;
   const { decision, placement, slot = 0, time_s, track = "shown", receipt = "" } = data;
   const passed = { specversion, id, source, type, data: { decision, placement, slot, time_s, track } };
   for (const name of ENVELOPE) passed[name] = own(event, name) ?? null;
+  passed.useragent = useragent;
   return { event: JSON.stringify(passed), receipt: type === EXPOSURE ? receipt : "" };
 };
 

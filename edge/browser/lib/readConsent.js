@@ -10,7 +10,8 @@ export const CONSENT_COOKIE = "proffer_consent";
 
 const fromCookie = () => {
   try {
-    return new RegExp(`(?:^|; )${CONSENT_COOKIE}=([^;]*)`).exec(document.cookie)?.[1];
+    const cookies = document.getElementById("proffer")?.cookies ?? document.cookie; // head.js
+    return new RegExp(`(?:^|; )${CONSENT_COOKIE}=([^;]*)`).exec(cookies)?.[1];
   } catch { return ""; } // a sandboxed frame
 };
 
