@@ -11,7 +11,7 @@ demo: ## a demo shop with simulated visitors; needs only Python >= 3.11 (options
 test: ## every test; also needs Node >= 20 and Chromium (options: ARGS="tests/edge")
 	@sh scripts/venv.sh test
 	@.venv/bin/python -m tests.support.prepare
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest --numprocesses=2 --dist=loadgroup $(ARGS)
 
 check: ## ruff and pyright
 	@sh scripts/venv.sh test
@@ -27,6 +27,7 @@ fuzz: ## hostile input, many generated rules and decisions, two hours (options: 
 drill: ## faults at every step of a publish, half an hour; also needs strace (see drills/run.py)
 	@sh scripts/venv.sh test
 	@.venv/bin/python -m tests.support.prepare
+	@.venv/bin/python -m pip install -qq --disable-pip-version-check --editable ".[drill]"
 	@.venv/bin/python -m drills.run
 
 bench: ## sizes and speeds as ratios, an hour or less (options: ARGS="size")

@@ -21,12 +21,15 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Lifespan
 
 from control_plane.accounts.announcing import announce_setup, keep_accounts_swept
+from control_plane.analysis.keeping import keep_compacted
 from control_plane.api.all import OPERATIONS
 from control_plane.api.limits import Limits
 from control_plane.api.openapi import encoded
 from control_plane.api.operation import Operation
 from control_plane.api.serving import routes_of
+from control_plane.api.shortcut import Shortcut
 from control_plane.audit.keeping import keep_checkpointed
+from control_plane.collecting import LATE_EVERY_S
 from control_plane.console.routes import console_routes
 from control_plane.console.snapshots import Snapshots
 from control_plane.crowd import Crowd
@@ -37,6 +40,7 @@ from control_plane.errors import (
     answer_refused,
     problem_response,
 )
+from control_plane.eventlog.background import keep_folded
 from control_plane.issuing import NotOutYet
 from control_plane.key_watch import keep_watched
 from control_plane.learning.loop import keep_learning
@@ -44,6 +48,7 @@ from control_plane.publishing import PublishRefused
 from control_plane.releasing.watch import keep_releasing
 from control_plane.services import Background, Services
 from control_plane.settings import Settings, read_settings
+from control_plane.sparing import spare_collector
 from control_plane.storage.objects import ObjectError, Tampered
 from control_plane.storage.writer import RETRY_AFTER_S, StorageUnavailable
 from control_plane.telemetry.logs import log_json
@@ -62,11 +67,22 @@ async def to_console(request: Request) -> Response:
 
 PAGES: list[BaseRoute] = [Route("/", to_console), *console_routes()]
 """What people open in a browser; the rest are operations (`api/all.py`)."""
+BEACONS = "/v1/beacons"
 ROUTES: list[BaseRoute] = [*routes_of(OPERATIONS), *PAGES]
 
 
 async def keep_signed(services: Services) -> None:
     await asyncio.gather(*(each.keep_signed() for each in services.channels.values()))
+
+
+async def keep_settled(services: Services) -> None:
+    """Events that came before the decision or the order that they are about count by and by."""
+    while True:
+        await asyncio.sleep(LATE_EVERY_S)
+        try:
+            await asyncio.to_thread(services.collector.replay_late)
+        except StorageUnavailable as error:
+            log.warning("what waits in quarantine was not tried again: %s", error)
 
 
 async def keep_swept(services: Services) -> None:
@@ -76,10 +92,13 @@ async def keep_swept(services: Services) -> None:
 BACKGROUND: tuple[Background, ...] = (
     keep_signed,
     keep_swept,
+    keep_settled,
     keep_learning,
+    keep_compacted,
     keep_checkpointed,
     keep_releasing,
     keep_watched,
+    keep_folded,
     announce_setup,
     keep_accounts_swept,
 )
@@ -124,12 +143,17 @@ def assemble(
     """Operations and pages as one application; `lifespan` sets `app.state.services`."""
     routes = [*routes_of(operations), *pages]
     metrics = Metrics()
-    around = Middleware(Observing, metrics=metrics, log=settings.log == "json")
+    around = [Middleware(Observing, metrics=metrics, log=settings.log == "json")]
+    around += [
+        Middleware(Shortcut, operation=each, handlers=HANDLERS)
+        for each in operations
+        if each.path == BEACONS
+    ]
     app = Starlette(
         routes=routes,
         exception_handlers=HANDLERS,  # type: ignore[arg-type]
         lifespan=lifespan,
-        middleware=[around],
+        middleware=around,
     )
     app.state.metrics = metrics
     app.state.snapshots = Snapshots()
@@ -159,6 +183,8 @@ def create_app(
             app.state.services = services
             metrics.watch(services)
             tasks = [asyncio.create_task(_forever(run, services, metrics)) for run in background]
+            if settings is None:
+                spare_collector()  # the environment's settings: a server of its own
             try:
                 yield
             finally:

@@ -5,32 +5,36 @@
 
 Good events of a batch are stored even if others are bad; the bad ones go to
 quarantine (`quarantine.py`) as they came, with a reason, and can be replayed once its
-cause is gone (an unknown bundle was published).  A batch that cannot be read is refused
-whole.
+cause is gone (an unknown bundle was published).  A batch that cannot be read goes there
+whole; only one that is too large is refused.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-import msgspec
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection
 
-from control_plane.admission import UNREADABLE, Admission, Arrival, Fact, Rejected, Trust
+from control_plane.admission import Admission
 from control_plane.audit.log import Entry, append
-from control_plane.errors import Refused
 from control_plane.eventlog.store import Batch
-from control_plane.facts import Receipt, store
+from control_plane.facts import Read, Receipt, store_all
+from control_plane.ingest.again import LATE, TRIES_LIMIT, quarantined, try_again
+from control_plane.ingest.reading import read
+from control_plane.ingest.splitting import pieces_of
+from control_plane.ingest.typed import Arrival, Fact, Format, Rejected
+from control_plane.policies import NotAtHand
 from control_plane.quarantine import Quarantined
-from control_plane.storage import tables as t
 from control_plane.storage.database import Database
 from control_plane.storage.writer import Writer
-from edge.decision.events import BATCH_LIMIT_BYTES, BATCH_LIMIT_EVENTS
 
-REPLAY_LIMIT = 500
-"""Quarantined events that one transaction tries again."""
+HERE_LIMIT_BYTES = 8 << 10
+"""Larger batches are read in a thread, so that nobody waits for them."""
+LATE_S = 86400
+"""How long an event waits for the decision or the order that it is about."""
+LATE_EVERY_S = 30.0
 
 
 class Collector:
@@ -52,78 +56,113 @@ class Collector:
         self._database = database
         self._writer = writer
         self._admission = admission
+        self._at_hand = admission.at_hand()
         self._tenant = tenant
         self._currency = currency
         self._now_s = now_s
+        self._store = self._store_all  # one and the same for all batches
         self.received = Receipt(0, 0, 0)
         """What came since the start, and what became of it."""
 
-    async def accept(self, body: bytes, from_shop: bool) -> Receipt:
+    async def accept(
+        self,
+        body: bytes,
+        from_shop: bool,
+        format: Format = "cloudevents",
+        user_agent: str = "",
+    ) -> Receipt:
         """Store a batch; returns when it is durable.
 
-        `from_shop`: the shop's key came with it.  Raises `Refused` for a batch that
-        cannot be read and `StorageUnavailable`; nothing was stored then.
+        `from_shop`: the shop's key came with it, or its signature; `user_agent` is the
+        sender's.  Raises `Refused` for a batch that is too large, and `StorageUnavailable`;
+        nothing was stored then.
         """
-        events = tuple(split(body))
-        return await self.keep(Batch(events=events, from_shop=from_shop, received_s=self._now_s()))
+        return await self.keep(self.batch(body, from_shop, format, user_agent))
+
+    def batch(
+        self,
+        body: bytes,
+        from_shop: bool,
+        format: Format = "cloudevents",
+        user_agent: str = "",
+    ) -> Batch:
+        """A batch as it came, for whatever store keeps it.  Raises `Refused`."""
+        return read(
+            body,
+            from_shop=from_shop,
+            received_s=self._now_s(),
+            format=format,
+            user_agent=user_agent,
+        )
 
     async def keep(self, batch: Batch) -> Receipt:
         """See `eventlog.store.EventStore`: this is the store that reads events at once."""
-        facts, bad = await asyncio.to_thread(self._admit_all, batch)
-        receipt = await self._writer.do(
-            lambda c: store(c, self._tenant, facts, bad, batch.received_s)
-        )
-        self.received = _sum(self.received, receipt)
+        size_bytes = sum(map(len, batch.events))
+        read = self._read_here(batch, size_bytes)
+        if read is None:
+            read = await asyncio.to_thread(self._read, batch, self._admission)
+        receipt = await self._writer.together(self._store, read, size_bytes)
+        self.received += receipt
         return receipt
 
-    def _admit_all(self, batch: Batch) -> tuple[list[Fact], list[Quarantined]]:
-        arrival = self._arrival(batch.from_shop, batch.received_s)
+    def _store_all(self, connection: Connection, batches: Sequence[Read]) -> list[Receipt]:
+        return store_all(connection, self._tenant, batches)
+
+    def _read_here(self, batch: Batch, size_bytes: int) -> Read | None:
+        """In the event loop, what takes less than going to another thread; None for the rest."""
+        if batch.from_shop or size_bytes > HERE_LIMIT_BYTES:
+            return None
+        try:
+            return self._read(batch, self._at_hand)
+        except NotAtHand:
+            return None
+
+    def _read(self, batch: Batch, admission: Admission) -> Read:
+        arrival = Arrival(
+            from_shop=batch.from_shop,
+            now_s=batch.received_s,
+            currency=self._currency() if batch.from_shop else "",  # only the shop tells money
+            bot=batch.bot,
+        )
         facts: list[Fact] = []
         bad: list[Quarantined] = []
-        for raw in batch.events:
-            try:
-                facts.append(self._admission.admit(raw, arrival))
-            except Rejected as rejected:
-                trust = arrival.trust(attested=rejected.attested)
-                bad.append(Quarantined(raw, rejected, trust))
-        return facts, bad
-
-    def _arrival(self, from_shop: bool, now_s: int) -> Arrival:
-        return Arrival(from_shop=from_shop, now_s=now_s, currency=self._currency())
+        for piece in batch.events:
+            pieces, format = pieces_of(piece, batch.format)
+            for raw in pieces:
+                try:
+                    facts.extend(admission.admit(raw, arrival, format))
+                except Rejected as rejected:
+                    trust = arrival.trust(attested=rejected.attested)
+                    bad.append(Quarantined(raw, rejected, trust, format, batch.bot))
+        return Read(facts, bad, batch.received_s)
 
     def replay_quarantine(self, actor: str = "local") -> Receipt:
         """Try every quarantined event again; those that count now leave quarantine.  Blocks."""
-        last, total = 0, Receipt(0, 0, 0)
-        while ids := self._quarantined_after(last):
-            receipt = self._writer.run(lambda c, ids=ids: self._replay(c, ids, actor))
-            last, total = ids[-1], _sum(total, receipt)
+        with self._database.reading() as connection:
+            ids = quarantined(connection, self._tenant)
+        total = Receipt(0, 0, 0)
+        for first in range(0, len(ids), TRIES_LIMIT):
+            some = ids[first : first + TRIES_LIMIT]
+            total += self._writer.run(lambda c, some=some: self._replay(c, some, actor))
         return total
 
-    def _quarantined_after(self, last: int) -> list[int]:
-        query = select(t.quarantine.c.id).where(
-            t.quarantine.c.tenant == self._tenant, t.quarantine.c.id > last
-        )
-        with self._database.reading() as connection:
-            query = query.order_by(t.quarantine.c.id).limit(REPLAY_LIMIT)
-            return list(connection.scalars(query))
-
     def _replay(self, connection: Connection, ids: list[int], actor: str) -> Receipt:
-        now_s, facts, healed = self._now_s(), [], []
-        stranger, shop = self._arrival(False, now_s), self._arrival(True, now_s)
-        rows = connection.execute(select(t.quarantine).where(t.quarantine.c.id.in_(ids))).all()
-        for row in rows:
-            try:
-                arrival = shop if row.trust == Trust.SHOP else stranger
-                facts.append(self._admission.admit(row.event, arrival))
-                healed.append(row.id)
-            except Rejected:
-                continue
-        connection.execute(delete(t.quarantine).where(t.quarantine.c.id.in_(healed)))
-        receipt = store(connection, self._tenant, facts, [], now_s)
-        still = receipt.quarantined + len(rows) - len(healed)
-        tried = Receipt(receipt.accepted, receipt.duplicates, still)
+        tried = self._try_again(connection, ids)
         append(connection, self._entry(actor, tried))
         return tried
+
+    def replay_late(self) -> Receipt:
+        """Try again what came before that which it is about.  Blocks."""
+        since_s = self._now_s() - LATE_S
+        with self._database.reading() as connection:
+            ids = quarantined(connection, self._tenant, LATE, since_s)[-TRIES_LIMIT:]
+        if not ids:
+            return Receipt(0, 0, 0)
+        return self._writer.run(lambda c: self._try_again(c, ids))
+
+    def _try_again(self, connection: Connection, ids: list[int]) -> Receipt:
+        now_s, currency = self._now_s(), self._currency()
+        return try_again(connection, self._tenant, self._admission, ids, now_s, currency)
 
     def _entry(self, actor: str, tried: Receipt) -> Entry:
         """How many events were tried and with what success; never what is in them."""
@@ -134,24 +173,3 @@ class Collector:
             subject="quarantine",
             after=tried,
         )
-
-
-def _sum(a: Receipt, b: Receipt) -> Receipt:
-    return Receipt(
-        a.accepted + b.accepted, a.duplicates + b.duplicates, a.quarantined + b.quarantined
-    )
-
-
-def split(body: bytes) -> list[bytes]:
-    """The events of a batch, unread.  Raises `Refused` if it is no batch."""
-    if len(body) > BATCH_LIMIT_BYTES:
-        raise Refused("too-large", f"the batch has more than {BATCH_LIMIT_BYTES} bytes")
-    try:
-        events = msgspec.json.decode(body, type=list[msgspec.Raw])
-    except UNREADABLE as error:
-        raise Refused("malformed-request", f"the batch is no JSON array: {error}") from None
-    if len(events) > BATCH_LIMIT_EVENTS:
-        raise Refused(
-            "too-large", f"the batch has {len(events)} events; at most {BATCH_LIMIT_EVENTS}"
-        )
-    return [bytes(event) for event in events]

@@ -84,9 +84,12 @@ async def beacons(call: Call) -> Answer:
     """202 once every event is stored or in quarantine, durably."""
     from_shop = call.actor.may("collect")
     crowd: Crowd = call.request.app.state.crowd
-    with nullcontext() if from_shop else crowd.place():
+    with nullcontext() if from_shop else crowd.place(call.request):
         body = await read_body(call.request, BATCH_LIMIT_BYTES, within_s=BATCH_WITHIN_S)
-        return Answer(await call.services.collector.accept(body, from_shop), 202)
+        batch = call.services.collector.batch(
+            body, from_shop, user_agent=call.request.headers.get("user-agent", "")
+        )
+        return Answer(await call.services.events.keep(batch), 202)
 
 
 # --- redemption ---------------------------------------------------------------
@@ -227,7 +230,7 @@ OPERATIONS = (
         body_limit_bytes=BATCH_LIMIT_BYTES,
         reads_body_itself=True,
         answers={202: Receipt},
-        problems=("malformed-request", "busy"),
+        problems=("busy",),
     ),
     Operation(
         method="POST",

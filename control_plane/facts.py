@@ -1,9 +1,14 @@
 """Writing what events say, each event once.
 
 A name (`trust`, `source`, `id`) that is in the table of events already counts as a
-duplicate.
+duplicate; of the same name twice the first counts.
 A decision is written once under its id; an attested one takes the place of the same
 decision without the edge's word, never the other way round.
+
+Batches that wait at the same time are written together (`store_all`), one statement per
+table.  What comes of it is what came of it if they were written one after the other, and each
+has a receipt of its own: rows of one key are folded in the order in which they came, by the
+same rule by which they meet what the database holds.
 """
 
 from __future__ import annotations
@@ -13,13 +18,17 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Table, case, insert, select
+from sqlalchemy import Connection, Table, case, delete, select
 
-from control_plane.admission import Decided, Fact, Order, Reason, Rejected, Touch, Trust
+from control_plane.ingest.corrections import store_return
+from control_plane.ingest.settling import is_settled, settle
+from control_plane.ingest.typed import Decided, Fact, Order, Reason, Rejected, Return, Touch, Trust
 from control_plane.quarantine import Quarantined, put_away
 from control_plane.releasing.latency import Run, note_runs
 from control_plane.storage import tables as t
-from control_plane.storage.database import insert_into
+from control_plane.storage.bulk import Many, Row, pieces, places
+
+Name = tuple[str, str, str]
 
 
 class Receipt(Struct, frozen=True):
@@ -28,6 +37,36 @@ class Receipt(Struct, frozen=True):
     accepted: int
     duplicates: int
     quarantined: int
+
+    def __add__(self, other: Receipt) -> Receipt:
+        return Receipt(
+            self.accepted + other.accepted,
+            self.duplicates + other.duplicates,
+            self.quarantined + other.quarantined,
+        )
+
+
+class Read(Struct, frozen=True):
+    """A batch that was read: what counts unless it came before, and what does not."""
+
+    facts: Sequence[Fact]
+    quarantined: Sequence[Quarantined]
+    received_s: int
+
+
+class Fresh(Struct, frozen=True):
+    """A fact whose name was not seen before, and the place of its batch among those written."""
+
+    batch: int
+    fact: Fact
+    received_s: int
+
+
+class Told(Struct):
+    """Orders of a batch that change nothing: conflicts with what was told, and the same again."""
+
+    conflicts: list[Quarantined]
+    before: int = 0
 
 
 def store(
@@ -38,19 +77,42 @@ def store(
     now_s: int,
 ) -> Receipt:
     """Everything of one batch."""
-    unique = {_name(fact): fact for fact in reversed(facts)}
-    fresh = _new_names(connection, tenant, list(unique.values()), now_s)
-    bodies = [fact.body for fact in fresh]
-    note_runs(connection, tenant, [run for fact in fresh for run in _runs(fact)])
-    _store_decided(connection, tenant, [b for b in bodies if isinstance(b, Decided)], now_s)
-    _store_touches(connection, tenant, [b for b in bodies if isinstance(b, Touch)])
-    conflicts, told_before = _store_orders(connection, tenant, fresh)
-    put_away(connection, tenant, [*quarantined, *conflicts], now_s)
-    accepted = len(fresh) - told_before - len(conflicts)
+    return store_all(connection, tenant, [Read(facts, quarantined, now_s)])[0]
+
+
+def store_all(connection: Connection, tenant: str, batches: Sequence[Read]) -> list[Receipt]:
+    """Everything of these batches, as if one after the other.
+
+    What needs others to be settled (`ingest/settling.py`) comes after all that does not.
+    """
+    plain = [Read(list(filter(is_settled, b.facts)), b.quarantined, b.received_s) for b in batches]
+    receipts = _store_settled(connection, tenant, plain)
+    if all(len(a.facts) == len(b.facts) for a, b in zip(plain, batches, strict=True)):
+        return receipts
+    rest = [Read(*settle(connection, tenant, b.facts), b.received_s) for b in batches]
+    return [a + b for a, b in zip(receipts, _store_settled(connection, tenant, rest), strict=True)]
+
+
+def _store_settled(connection: Connection, tenant: str, batches: Sequence[Read]) -> list[Receipt]:
+    fresh = _new_names(connection, tenant, batches)
+    note_runs(connection, tenant, [run for each in fresh for run in _runs(each.fact)])
+    _store_decided(connection, tenant, fresh)
+    _store_touches(connection, tenant, [each.fact.body for each in fresh])
+    told = _store_orders(connection, tenant, fresh, len(batches))
+    _store_returns(connection, tenant, fresh, told)
+    _put_away(connection, tenant, batches, told)
+    counts = [0] * len(batches)
+    for each in fresh:
+        counts[each.batch] += 1
+    return [_receipt(*each) for each in zip(batches, counts, told, strict=True)]
+
+
+def _receipt(batch: Read, fresh: int, told: Told) -> Receipt:
+    accepted = fresh - told.before - len(told.conflicts)
     return Receipt(
         accepted=accepted,
-        duplicates=len(facts) - accepted - len(conflicts),
-        quarantined=len(quarantined) + len(conflicts),
+        duplicates=len(batch.facts) - accepted - len(told.conflicts),
+        quarantined=len(batch.quarantined) + len(told.conflicts),
     )
 
 
@@ -64,7 +126,7 @@ def _runs(fact: Fact) -> list[Run]:
         return []
     return [
         Run(
-            edge=fact.source,
+            edge=fact.sender,
             manifest=body.record.manifest,
             first_s=min(times),
             last_s=max(times),
@@ -72,105 +134,212 @@ def _runs(fact: Fact) -> list[Run]:
     ]
 
 
-def _name(fact: Fact) -> tuple[str, str, str]:
-    return fact.trust.value, fact.source, fact.id
+# --- names --------------------------------------------------------------------
+
+EVENTS = Many(t.events, ("tenant", "trust", "source", "id", "type", "received_s"))
 
 
-def _new_names(connection: Connection, tenant: str, facts: list[Fact], now_s: int) -> list[Fact]:
+def _new_names(connection: Connection, tenant: str, batches: Sequence[Read]) -> list[Fresh]:
     """The facts whose names were not seen before, now marked as seen."""
-    rows = [
-        {
-            "tenant": tenant,
-            "trust": fact.trust.value,
-            "source": fact.source,
-            "id": fact.id,
-            "type": fact.type,
-            "received_s": now_s,
-        }
-        for fact in facts
-    ]
-    if not rows:
-        return []
-    statement = insert_into(connection, t.events).on_conflict_do_nothing()
-    name = (t.events.c.trust, t.events.c.source, t.events.c.id)
-    names = {tuple(row) for row in connection.execute(statement.returning(*name), rows)}
-    return [fact for fact in facts if _name(fact) in names]
+    unique: dict[Name, Fresh] = {}
+    for number, batch in enumerate(batches):
+        for fact in batch.facts:
+            name = (fact.trust.value, fact.source, fact.id)
+            if name not in unique:
+                unique[name] = Fresh(number, fact, batch.received_s)
+    for seen in _seen(connection, tenant, list(unique)):
+        del unique[seen]
+    EVENTS.insert(connection, [_event_row(tenant, each) for each in unique.values()])
+    return list(unique.values())
 
 
-def _store_decided(connection: Connection, tenant: str, decided: list[Decided], now_s: int) -> None:
-    records = [_row(tenant, d.record, received_s=now_s) for d in decided]
-    decisions = [_row(tenant, decision) for d in decided for decision in d.decisions]
-    _upsert_attested(connection, t.records, records, ["tenant", "digest"])
-    _upsert_attested(connection, t.decisions, decisions, ["tenant", "id"])
+def _event_row(tenant: str, fresh: Fresh) -> Row:
+    fact = fresh.fact
+    return {
+        "tenant": tenant,
+        "trust": fact.trust.value,
+        "source": fact.source,
+        "id": fact.id,
+        "type": fact.type,
+        "received_s": fresh.received_s,
+    }
 
 
-def _upsert_attested(
-    connection: Connection, table: Table, rows: list[dict[str, Any]], key: list[str]
-) -> None:
-    if not rows:
-        return
-    statement = insert_into(connection, table)
-    others = {c.name: statement.excluded[c.name] for c in table.c if c.name not in key}
-    statement = statement.on_conflict_do_update(
-        index_elements=key,
-        set_=others,
-        where=statement.excluded.attested & ~table.c.attested,
-    )
-    connection.execute(statement, rows)
+def _seen(connection: Connection, tenant: str, names: list[Name]) -> list[Name]:
+    """Those that are in the table; nobody else writes meanwhile."""
+    found: list[Name] = []
+    for piece in pieces(names):
+        # CROSS JOIN makes SQLite look each name up, instead of going through the table
+        query = (
+            "SELECT e.trust, e.source, e.id"
+            f" FROM (VALUES {places(connection, len(piece), 3)}) AS asked CROSS JOIN events e"
+            f" WHERE e.tenant = {places(connection, 1, 1)} AND e.trust = asked.column1"
+            " AND e.source = asked.column2 AND e.id = asked.column3"
+        )
+        values = (*[part for name in piece for part in name], tenant)
+        found += [(row[0], row[1], row[2]) for row in connection.exec_driver_sql(query, values)]
+    return found
 
 
-def _store_touches(connection: Connection, tenant: str, touches: list[Touch]) -> None:
+# --- decisions ----------------------------------------------------------------
+
+
+def _attested_wins(table: Table, key: Sequence[str]) -> Many:
+    """What is attested takes the place of what is not."""
+    others = [c.name for c in table.c if c.name not in key]
+
+    def then(statement: Any) -> Any:
+        return statement.on_conflict_do_update(
+            index_elements=key,
+            set_={name: statement.excluded[name] for name in others},
+            where=statement.excluded.attested & ~table.c.attested,
+        )
+
+    return Many(table, [c.name for c in table.c], then)
+
+
+RECORDS = _attested_wins(t.records, ["tenant", "digest"])
+DECISIONS = _attested_wins(t.decisions, ["tenant", "id"])
+
+
+def _store_decided(connection: Connection, tenant: str, fresh: Sequence[Fresh]) -> None:
+    records: dict[str, Row] = {}
+    decisions: dict[str, Row] = {}
+    for each in fresh:
+        body = each.fact.body
+        if not isinstance(body, Decided):
+            continue
+        record = _row(tenant, body.record, received_s=each.received_s)
+        _fold_attested(records, body.record.digest, record)
+        for decision in body.decisions:
+            _fold_attested(decisions, decision.id, _row(tenant, decision))
+    RECORDS.insert(connection, list(records.values()))
+    DECISIONS.insert(connection, list(decisions.values()))
+
+
+def _fold_attested(rows: dict[str, Row], key: str, row: Row) -> None:
+    before = rows.get(key)
+    if before is None or (row["attested"] and not before["attested"]):
+        rows[key] = row
+
+
+# --- touches ------------------------------------------------------------------
+
+
+def _first_time_counts(statement: Any) -> Any:
     """The first time counts; each further event of the same kind adds to the count."""
-    if not touches:
-        return
-    statement = insert_into(connection, t.touches)
-    before, now = t.touches.c.time_s, statement.excluded.time_s
-    statement = statement.on_conflict_do_update(
+    before, now = t.touches.c, statement.excluded
+    return statement.on_conflict_do_update(
         index_elements=["tenant", "decision", "kind"],
-        set_={"time_s": _least(before, now), "count": t.touches.c.count + 1},
+        set_={
+            "time_s": case((before.time_s < now.time_s, before.time_s), else_=now.time_s),
+            "count": before.count + now.count,
+            "bot": before.bot & now.bot,
+        },
     )
-    connection.execute(statement, [_row(tenant, touch, count=1) for touch in touches])
 
 
-def _least(a: Any, b: Any) -> Any:
-    return case((a < b, a), else_=b)
+TOUCHES = Many(t.touches, [c.name for c in t.touches.c], _first_time_counts)
+
+
+def _store_touches(connection: Connection, tenant: str, bodies: Sequence[object]) -> None:
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for body in bodies:
+        if not isinstance(body, Touch):
+            continue
+        key = (body.decision, body.kind)
+        before = rows.get(key)
+        if before is None:
+            rows[key] = _row(tenant, body, count=1)
+        else:
+            before["time_s"] = min(before["time_s"], body.time_s)
+            before["count"] += 1
+            before["bot"] = before["bot"] and body.bot
+    TOUCHES.insert(connection, list(rows.values()))
+
+
+# --- orders -------------------------------------------------------------------
+
+ORDERS = Many(t.orders, ("tenant", *Order.__struct_fields__))
+ORDER_UNITS = Many(t.order_units, [c.name for c in t.order_units.c])
 
 
 def _store_orders(
-    connection: Connection, tenant: str, facts: list[Fact]
-) -> tuple[list[Quarantined], int]:
-    """Conflicts with what was told before, and the number of orders told before alike."""
-    conflicts: list[Quarantined] = []
-    told_before = 0
-    for fact in facts:
-        if not isinstance(fact.body, Order):
-            continue
-        before = _order_before(connection, tenant, fact.body.order_id)
-        if before is None:
-            _store_order(connection, tenant, fact.body)
-        elif before == fact.body:
-            told_before += 1
+    connection: Connection, tenant: str, fresh: Sequence[Fresh], batches: int
+) -> list[Told]:
+    """What became of the orders of each batch; the first telling of an order counts."""
+    told = [Told([]) for _ in range(batches)]
+    asked = [each for each in fresh if isinstance(each.fact.body, Order)]
+    if not asked:
+        return told
+    orders = [each.fact.body for each in asked if isinstance(each.fact.body, Order)]
+    known = _orders_before(connection, tenant, [order.order_id for order in orders])
+    new: list[Order] = []
+    for each, order in zip(asked, orders, strict=True):
+        before = known.setdefault(order.order_id, order)
+        if before is order:
+            new.append(order)
+        elif before == order:
+            told[each.batch].before += 1
         else:
-            rejected = Rejected(Reason.CONFLICT, f"order {fact.body.order_id}")
-            conflicts.append(Quarantined(fact.raw, rejected, Trust.SHOP))
-    return conflicts, told_before
+            rejected = Rejected(Reason.CONFLICT, f"order {order.order_id}")
+            _conflict(connection, tenant, each, told, rejected)
+    ORDERS.insert(connection, [_row(tenant, order) for order in new])
+    ORDER_UNITS.insert(connection, [row for order in new for row in _unit_rows(tenant, order)])
+    return told
 
 
-def _order_before(connection: Connection, tenant: str, order_id: str) -> Order | None:
+def _orders_before(connection: Connection, tenant: str, ids: list[str]) -> dict[str, Order]:
     columns = [t.orders.c[name] for name in Order.__struct_fields__]
-    query = select(*columns).where(t.orders.c.tenant == tenant, t.orders.c.order_id == order_id)
-    row = connection.execute(query).one_or_none()
-    return None if row is None else Order(**row._mapping)
+    query = select(*columns).where(t.orders.c.tenant == tenant)
+    found: dict[str, Order] = {}
+    for piece in pieces(ids):
+        rows = connection.execute(query.where(t.orders.c.order_id.in_(piece)))
+        found |= {row.order_id: Order(**row._mapping) for row in rows}
+    return found
 
 
-def _store_order(connection: Connection, tenant: str, order: Order) -> None:
-    connection.execute(insert(t.orders), _row(tenant, order))
-    units = [
+def _unit_rows(tenant: str, order: Order) -> list[Row]:
+    return [
         {"tenant": tenant, "unit": unit, "order_id": order.order_id, "time_s": order.time_s}
         for unit in order.units
     ]
-    if units:
-        connection.execute(insert(t.order_units), units)
+
+
+def _store_returns(
+    connection: Connection, tenant: str, fresh: Sequence[Fresh], told: Sequence[Told]
+) -> None:
+    """Few come at a time, so each goes in by itself."""
+    for each in fresh:
+        if isinstance(each.fact.body, Return):
+            try:
+                told[each.batch].before += store_return(connection, tenant, each.fact.body)
+            except Rejected as rejected:
+                _conflict(connection, tenant, each, told, rejected)
+
+
+# --- what does not count ------------------------------------------------------
+
+
+def _conflict(
+    connection: Connection, tenant: str, each: Fresh, told: Sequence[Told], rejected: Rejected
+) -> None:
+    """Its name is free again: what did not count must be able to be tried again."""
+    fact, e = each.fact, t.events.c
+    named = (e.tenant == tenant, e.trust == fact.trust, e.source == fact.source, e.id == fact.id)
+    connection.execute(delete(t.events).where(*named))
+    told[each.batch].conflicts.append(Quarantined.of(fact, rejected))
+
+
+def _put_away(
+    connection: Connection, tenant: str, batches: Sequence[Read], told: Sequence[Told]
+) -> None:
+    """Once per second of arrival, since making room costs more than putting away."""
+    bad: dict[int, list[Quarantined]] = {}
+    for batch, said in zip(batches, told, strict=True):
+        bad.setdefault(batch.received_s, []).extend([*batch.quarantined, *said.conflicts])
+    for received_s, each in bad.items():
+        put_away(connection, tenant, each, received_s)
 
 
 def _row(tenant: str, values: Struct, **more: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
     online keys   sign manifests; the roots say which count
     edge secrets  edges attest records and issue tokens with one; all that are here are believed
     shop keys     the shop's server shows one; all that are here are believed
+    webhook       the shop's order webhook is signed with one; all that are here are believed
 
 A private root key is not among them: whoever breaks in here must not be able to appoint keys.
 Only the development keys of a first run have one.  In production each kind comes from a file
@@ -28,7 +29,12 @@ from msgspec import Struct
 
 from control_plane.settings import Settings
 from edge.decision.claims import Root
-from policy_compiler.key_files import read_all_private, read_secrets, read_shop_keys
+from policy_compiler.key_files import (
+    read_all_private,
+    read_secrets,
+    read_shop_keys,
+    read_webhook_secrets,
+)
 from policy_compiler.keys import DevelopmentKeys, SigningError, SigningKey
 
 log = logging.getLogger(__name__)
@@ -112,10 +118,12 @@ class Keyring:
         edge_secrets: Callable[[], tuple[bytes, ...]],
         shop_keys: Callable[[], tuple[str, ...]],
         development: DevelopmentKeys | None = None,
+        webhook_secrets: Callable[[], tuple[bytes, ...]] = tuple,
     ) -> None:
         self._online = online
         self._edge_secrets = edge_secrets
         self._shop_keys = shop_keys
+        self._webhook_secrets = webhook_secrets
         self.development = development
         """Where a root key is at hand: only on a first run's own machine."""
         self.chain: Chain | None = None
@@ -136,6 +144,7 @@ class Keyring:
         if not all(named):
             development = DevelopmentKeys.load_or_create(settings.keys)
         edge_secret, shop_key = settings.edge_secret_file, settings.shop_key_file
+        webhook = settings.webhook_secret_file
         return cls(
             _online_of(settings, development),
             Watched(edge_secret, read_secrets).get
@@ -146,6 +155,7 @@ class Keyring:
             else lambda: (_there(development).shop_key,),
             # whose online key is not its own is no development shop: its root is not ours to make
             None if settings.online_key_file else development,
+            Watched(webhook, read_webhook_secrets).get if webhook else tuple,
         )
 
     @classmethod
@@ -201,6 +211,11 @@ class Keyring:
     def shop_key(self) -> str:
         """The one that the shop is given."""
         return self._shop_keys()[0]
+
+    @property
+    def webhook_secrets(self) -> tuple[bytes, ...]:
+        """None where no file is named: then no webhook is believed."""
+        return self._webhook_secrets()
 
     def __repr__(self) -> str:
         """Without the secrets: this ends up in logs and tracebacks."""

@@ -7,7 +7,9 @@
   one placement, may share an order: each answers its own question, "what follows when
   this is drawn here", so profits of different placements must not be added up.
 * Profit is the order's margin minus what its redeemed offers cost; for an order without
-  a redemption, minus the discount that the shop told.
+  a redemption, minus the discount that the shop told.  Returns are taken off, and repayments
+  added, whenever they come: they belong to their order's time.
+* What only robots saw was not seen.
 * Page sessions (consent `contextual`) are no units and stay out, and so do records that
   the edge did not attest.
 
@@ -31,7 +33,7 @@ from control_plane.storage.database import whole_sum
 from edge.decision.beacon import FRESH, GLOBAL_HOLDOUT, HOLDOUT, KEPT, SESSION
 
 NONE = "none"
-d, o, u = t.decisions.c, t.orders.c, t.order_units.c
+d, o, r, u = t.decisions.c, t.orders.c, t.returns.c, t.order_units.c
 
 
 class Group(Struct, frozen=True, kw_only=True):
@@ -164,6 +166,7 @@ def _exposed(tenant: str) -> Any:
             t.touches.c.tenant == tenant,
             t.touches.c.decision == d.id,
             t.touches.c.kind == "exposure",
+            ~t.touches.c.bot,
         )
         .exists()
     )
@@ -182,11 +185,20 @@ def order_worth(tenant: str) -> Subquery:
         .group_by(t.redemptions.c.order_id)
         .subquery("redeemed")
     )
+    returned = (
+        select(r.order_id, whole_sum(r.margin_micros).label("margin_micros"))
+        .where(r.tenant == tenant)
+        .group_by(r.order_id)
+        .subquery("returned")
+    )
     spent = func.coalesce(redeemed.c.cost_micros, o.discount_micros)
+    lost = func.coalesce(returned.c.margin_micros, 0)
+    profit = o.margin_micros - spent - lost
     return (
-        select(u.unit, u.order_id, u.time_s, (o.margin_micros - spent).label("profit_micros"))
+        select(u.unit, u.order_id, u.time_s, profit.label("profit_micros"))
         .join(t.orders, and_(o.tenant == u.tenant, o.order_id == u.order_id))
         .outerjoin(redeemed, redeemed.c.order_id == u.order_id)
+        .outerjoin(returned, returned.c.order_id == u.order_id)
         .where(u.tenant == tenant)
         .subquery("worth")
     )

@@ -28,6 +28,9 @@ class Policies:
             if digest in self._kept:
                 self._kept.move_to_end(digest)
                 return self._kept[digest]
+        return self._read(digest)
+
+    def _read(self, digest: str) -> Bundle | None:
         data = self._store.get(f"bundles/{digest}")
         if data is None:
             return None
@@ -37,3 +40,18 @@ class Policies:
             while len(self._kept) > KEPT_LIMIT:
                 self._kept.popitem(last=False)
         return bundle
+
+
+class NotAtHand(Exception):
+    """The bundle must be read from the store first, which takes its time."""
+
+
+class AtHand(Policies):
+    """Those of `policies` that are opened already: never waits for a store."""
+
+    def __init__(self, policies: Policies) -> None:
+        super().__init__(policies._store)
+        self._kept, self._lock = policies._kept, policies._lock
+
+    def _read(self, digest: str) -> Bundle | None:
+        raise NotAtHand(digest)

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from typing import Self
 
 from msgspec import Struct
 from sqlalchemy import Connection, delete, func, or_, select
 
-from control_plane.admission import Rejected, Trust
+from control_plane.ingest.typed import Fact, Format, Rejected, Trust
 from control_plane.storage import tables as t
 from control_plane.storage.database import insert_into
 
@@ -32,11 +33,26 @@ ROOM = Room(rows=5_000, size_bytes=16 << 20)
 
 
 class Quarantined(Struct, frozen=True):
-    """An event that does not count, as it came, and why."""
+    """An event that does not count, as it came, and why; `received_s` None: just now."""
 
     raw: bytes
     rejected: Rejected
     trust: Trust
+    format: Format = "cloudevents"
+    bot: bool = False
+    received_s: int | None = None
+
+    @classmethod
+    def of(cls, fact: Fact, rejected: Rejected) -> Self:
+        """What could be read, and does not count by what is known already."""
+        bot = getattr(fact.body, "bot", False)
+        return cls(fact.raw, rejected, fact.trust, fact.format, bot, fact.received_s)
+
+    @property
+    def digest(self) -> str:
+        """Names the same bytes of the same format."""
+        label = "" if self.format == "cloudevents" else f"{self.format}\n"
+        return sha256(label.encode() + self.raw).hexdigest()
 
 
 def put_away(
@@ -52,12 +68,14 @@ def put_away(
     rows = [
         {
             "tenant": tenant,
-            "digest": sha256(each.raw).hexdigest(),
+            "digest": each.digest,
             "reason": each.rejected.reason.name,
             "detail": _plain(each.rejected.detail)[:DETAIL_CHARS],
             "trust": each.trust.value,
-            "received_s": now_s,
+            "received_s": now_s if each.received_s is None else each.received_s,
             "event": each.raw,
+            "format": each.format,
+            "bot": each.bot,
         }
         for each in quarantined
     ]

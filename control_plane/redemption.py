@@ -24,9 +24,9 @@ from typing import Annotated
 from msgspec import Meta, Struct, structs
 from sqlalchemy import Connection
 
-from control_plane.admission import NAME_LIMIT_BYTES
 from control_plane.appraisal import CartFacts, appraise
 from control_plane.errors import Refused
+from control_plane.ingest.checking import NAME_LIMIT_BYTES
 from control_plane.money import decimal_text
 from control_plane.policies import Policies
 from control_plane.publishing import Publisher

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from decimal import Decimal
 from typing import Self
 
 from msgspec import Struct
@@ -15,6 +16,11 @@ from control_plane.admission import Admission
 from control_plane.catalog import CatalogFolder
 from control_plane.collecting import Collector
 from control_plane.drafting.desk import Desk
+from control_plane.eventlog.folding import Folding
+from control_plane.eventlog.leasing import Turn
+from control_plane.eventlog.objects import ObjectLog
+from control_plane.eventlog.store import EventStore
+from control_plane.ingest.typed import Rules
 from control_plane.keyring import Keyring
 from control_plane.policies import Policies
 from control_plane.publishing import AlreadyPublished, Publisher, PublishRefused
@@ -45,6 +51,11 @@ class Services(Struct, frozen=True, kw_only=True):
     catalog: CatalogFolder
     desk: Desk
     collector: Collector
+    """Reads events into the database."""
+    log: ObjectLog | None
+    """Where events wait for the collector, if the settings say so."""
+    folding: Folding | None
+    """Hands what is in the log to the collector."""
     redemptions: Redemptions
     replays: Replays
     accounts: Accounts
@@ -70,9 +81,11 @@ class Services(Struct, frozen=True, kw_only=True):
             for name in settings.all_channels
         }
         publisher = channels[settings.channel]
-        admission = Admission(policies, lambda: keys.edge_secrets)
+        admission = Admission(policies, lambda: keys.edge_secrets, _rules(settings))
         folder = CatalogFolder(settings.catalog, settings.tenant, publisher, database, writer)
         desk = Desk(settings, database, writer, publisher, folder)
+        collector = Collector(database, writer, admission, settings.tenant, publisher.currency)
+        events = ObjectLog.open(settings) if settings.event_log == "objects" else None
         services = cls(
             settings=settings,
             keys=keys,
@@ -84,7 +97,10 @@ class Services(Struct, frozen=True, kw_only=True):
             channels=channels,
             catalog=folder,
             desk=desk,
-            collector=Collector(database, writer, admission, settings.tenant, publisher.currency),
+            collector=collector,
+            log=events,
+            folding=events
+            and Folding(events, collector, Turn(settings.tenant, writer), settings.log_kept_s),
             redemptions=Redemptions(
                 settings, lambda: keys.edge_secrets, writer, policies, publisher
             ),
@@ -93,6 +109,11 @@ class Services(Struct, frozen=True, kw_only=True):
         )
         services._start(first)
         return services
+
+    @property
+    def events(self) -> EventStore:
+        """What keeps a batch before it is acknowledged."""
+        return self.log or self.collector
 
     def _start(self, first: Made | None) -> None:
         try:
@@ -149,8 +170,15 @@ class Services(Struct, frozen=True, kw_only=True):
     def close(self) -> None:
         """Finish what was accepted."""
         self.replays.close()
+        if self.log is not None:
+            self.log.close()
         self.writer.close()
         self.database.close()
+
+
+def _rules(settings: Settings) -> Rules:
+    share = Decimal(settings.margin_share) if settings.margin_share else None
+    return Rules(tenant=settings.tenant, attribution_s=settings.attribution_s, margin_share=share)
 
 
 def _publisher(

@@ -30,12 +30,14 @@ DatabaseUrl = Annotated[str, Meta(pattern=r"\A(postgres(ql)?(\+psycopg)?://\S+)?
 ObjectStoreUrl = Annotated[
     str, Meta(pattern=r"\A(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]*)?)?\Z")
 ]
+Share = Annotated[str, Meta(pattern=r"\A(0(\.[0-9]{1,6})?|1(\.0{1,6})?)?\Z")]
 Hosts = Annotated[tuple[str, ...], Meta(min_length=1)]
 Channels = tuple[Channel, ...]
 
 
 WANTED: dict[object, str] = {
     DatabaseUrl: "expected postgresql://user@host/database, or nothing for SQLite",
+    Share: "expected a share such as 0.35",
     ObjectStoreUrl: "expected s3://bucket or s3://bucket/prefix, or nothing for a folder",
 }
 """What to say instead of a pattern."""
@@ -50,6 +52,18 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Address of a PostgreSQL database, which several processes may share; "": SQLite."""
     object_store: ObjectStoreUrl = ""
     """`s3://bucket/prefix`, which several processes may share; "": in the data folder."""
+    event_log: Literal["database", "objects"] = "database"
+    """Where events are kept first: in the database at once, or in a log of objects before it."""
+    log_store: ObjectStoreUrl = ""
+    """`s3://bucket/prefix` of the log, which nobody else may read; "": in the data folder."""
+    log_wait_ms: Annotated[int, Meta(ge=1, le=10_000)] = 250
+    """How long a segment of the log is filled, before it is written and acknowledged."""
+    log_fold_every_ms: Annotated[int, Meta(ge=10, le=60_000)] = 1000
+    """How often the log is looked through for new segments while there are none."""
+    log_kept_s: Seconds = 7 * DAY_S
+    """Segments that were folded into the database are deleted after so long."""
+    log_spill_bytes: Annotated[int, Meta(ge=0)] = 1 << 30
+    """What each process keeps in its data folder while the log's bucket is away; then 503."""
     tenant: Name = "shop"
     """The shop this control plane serves; must be the tenant of its catalog."""
     online_key_file: Path | None = None
@@ -58,6 +72,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Secrets of the edges, base64, one per line; all of them are believed."""
     shop_key_file: Path | None = None
     """Keys of the shop's server, one per line; all of them are believed."""
+    webhook_secret_file: Path | None = None
+    """Secrets that the shop's order webhook is signed with, one per line; all are believed."""
     channel: Channel = "production"
     """The environment that the catalog's folder and learning publish to."""
     channels: Channels = ()
@@ -91,10 +107,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     """How often the manifest is signed anew, at least four times in its life."""
     attribution_s: Seconds = 7 * DAY_S
     """An order counts for what its unit saw at most this long before."""
+    margin_share: Share = ""
+    """An order's margin as a share of its revenue, for GA4 and Segment, which do not tell it."""
     reservation_life_s: Seconds = 3600
     """A reservation that is not committed by then is released."""
     learn_every_s: Annotated[int, Meta(ge=0)] = 0
     """How often weights are learned and published; 0: never."""
+    compact_every_s: Annotated[int, Meta(ge=0)] = 0
+    """How often the tables for analysis are brought up to date; 0: only by hand."""
     calls_per_s: Annotated[int, Meta(ge=0)] = 100
     """API calls per second of one known caller, in each process; 0: no limit."""
     public_calls_per_s: Annotated[int, Meta(ge=0)] = 500
@@ -133,6 +153,21 @@ class Settings(Struct, frozen=True, kw_only=True):
     def objects(self) -> Path:
         """The folder of the published files, where there is no `object_store`."""
         return self.data / "objects"
+
+    @property
+    def log_folder(self) -> Path:
+        """The folder of the event log, where there is no `log_store`."""
+        return self.data / "eventlog"
+
+    @property
+    def spill(self) -> Path:
+        """What waits for the event log's bucket."""
+        return self.data / "spill"
+
+    @property
+    def analysis(self) -> Path:
+        """The folder of the tables for analysis that the server keeps."""
+        return self.data / "analysis"
 
     @property
     def keys(self) -> Path:

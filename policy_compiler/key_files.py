@@ -46,6 +46,8 @@ PRIVATE_BLOCK = re.compile(
 )
 ENCRYPTED = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
 SHOP_KEY_CHARS_MIN = 16
+WEBHOOK_PREFIX = "whsec_"
+WEBHOOK_BYTES_MIN, WEBHOOK_BYTES_MAX = 24, 64
 
 
 class PublicKey(Struct, frozen=True):
@@ -166,6 +168,23 @@ def read_secrets(path: Path) -> tuple[bytes, ...]:
 
 
 MAKE_ONE = "Make one with `proffer keys secret`, or: openssl rand -base64 32"
+
+
+def read_webhook_secrets(path: Path) -> tuple[bytes, ...]:
+    """Secrets of webhooks in the file, as Standard Webhooks has them.  Raises `SigningError`."""
+    found = []
+    for number, line in enumerate(_lines(path), 1):
+        try:
+            secret = base64.b64decode(line.removeprefix(WEBHOOK_PREFIX), validate=True)
+        except (ValueError, binascii.Error):
+            raise SigningError(f"{path}: line {number} is not base64.", MAKE_ONE) from None
+        if not WEBHOOK_BYTES_MIN <= len(secret) <= WEBHOOK_BYTES_MAX:
+            sizes = f"{WEBHOOK_BYTES_MIN} to {WEBHOOK_BYTES_MAX}"
+            raise SigningError(
+                f"{path}: line {number} has {len(secret)} bytes, not {sizes}.", MAKE_ONE
+            )
+        found.append(secret)
+    return tuple(found)
 
 
 def read_shop_keys(path: Path) -> tuple[str, ...]:

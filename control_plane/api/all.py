@@ -13,6 +13,7 @@ from control_plane.api.operation import Operation
 from control_plane.audit import operations as audit
 from control_plane.drafting import operations as drafting
 from control_plane.drafting import revision_operations as revisions
+from control_plane.ingest import operations as ingest
 from control_plane.learning import endpoints as learning
 from control_plane.releasing import operations as channels
 from control_plane.releasing import plan_operations as plans
@@ -22,6 +23,7 @@ from control_plane.telemetry import metrics
 
 CHAPTERS: tuple[tuple[Operation, ...], ...] = (
     endpoints.OPERATIONS,  # objects for edges, beacons, redemption, health
+    ingest.OPERATIONS,  # events in the formats of others
     learning.OPERATIONS,  # what was learned, what it earned
     audit.OPERATIONS,  # who did what
     accounts.OPERATIONS,  # logging in, people, API keys

@@ -16,6 +16,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 from msgspec import Struct
@@ -83,7 +84,11 @@ class Limits:
 
 def address_of(request: Request) -> str:
     """Where a request comes from; of IPv6 the network, since one host has a whole one."""
-    host = request.client.host if request.client else ""
+    return _network_of(request.client.host if request.client else "")
+
+
+@lru_cache(BUCKETS_MAX)
+def _network_of(host: str) -> str:
     try:
         address = ip_address(host)
     except ValueError:

@@ -77,6 +77,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     body_media: str = JSON
     """Another media type than JSON: then `call.body` is the `bytes` that came, and `body` says
     what they hold, for the reference."""
+    more_media: tuple[str, ...] = ()
+    """Further media types that its senders put on the same body."""
     body_limit_bytes: int = BODY_LIMIT_BYTES
     reads_body_itself: bool = False
     """The handler reads the body from `call.request`, since something comes before that."""

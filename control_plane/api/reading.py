@@ -38,6 +38,8 @@ def read_params(operation: Operation, request: Request) -> Struct | None:
 
 def read_query(operation: Operation, request: Request) -> Struct | None:
     """Raises `Refused` malformed-request."""
+    if operation.query is None and not request.scope["query_string"]:
+        return None
     sent = request.query_params.multi_items()
     kind = operation.query or Nothing
     lists = _lists(kind)
@@ -112,7 +114,7 @@ async def read_raw(operation: Operation, request: Request) -> bytes:
     """The body as it came, of the right media type.  Raises `Refused`."""
     if operation.body is None:
         return b""
-    check_type(request, operation.body_media)
+    check_type(request, operation.body_media, *operation.more_media)
     if operation.reads_body_itself:
         return b""
     return await read_body(request, operation.body_limit_bytes, within_s=BODY_WITHIN_S)

@@ -30,6 +30,7 @@ from control_plane.cli.replaying import replay_command
 from control_plane.cli.schema import schema_command
 from control_plane.cli.serving import edge_command, serve_command
 from control_plane.cli.simulating import simulate_command
+from control_plane.cli.tables import report_command, tables_app
 from control_plane.cli.terminal import ENVIRONMENT, OK, CommandFailed, Unusable, report
 from control_plane.cli.verifying import verify_command
 
@@ -79,6 +80,7 @@ app.command("decide")(decide_command)
 app.command("explain")(explain_command)
 app.command("replay")(replay_command)
 app.command("simulate")(simulate_command)
+app.command("report")(report_command)
 app.command("serve")(serve_command)
 app.command("edge")(edge_command)
 app.command("demo")(demo_command)
@@ -86,6 +88,7 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(audit_app)
 app.add_typer(accounts_app)
 app.add_typer(catalog_app)
+app.add_typer(tables_app)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -22,6 +22,7 @@ from control_plane.cli.terminal import Refused, Unusable
 from control_plane.publishing import PublishRefused
 from control_plane.services import Services
 from control_plane.settings import Settings, SettingsError, read_settings
+from control_plane.sparing import spare_collector
 from control_plane.storage.objects import ObjectError
 from control_plane.storage.writer import StorageUnavailable
 from control_plane.telemetry.logs import log_json
@@ -55,9 +56,18 @@ class ControlPlane:
 
     def run(self) -> None:
         told = [each for each in BACKGROUND if each is not announce_setup]
-        app = create_app(self.settings, [replay_fast, *told])
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACE_S)
+        app = create_app(self.settings, [replay_fast, spare, *told])
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,  # nobody would see it at that level; `telemetry/logs.py` has ours
+            timeout_graceful_shutdown=GRACE_S,
+        )
         _run(uvicorn.Server(config), self._door)
+
+
+async def spare(services: Services) -> None:
+    spare_collector()
 
 
 async def replay_fast(services: Services) -> None:

@@ -5,11 +5,14 @@
     keys/root.<n>.jws              written once
     audit/checkpoints/<n>.jws      written once
     channels/<name>/<projection>.jws   the one kind that is written again
+    log/<tenant>/...               of the event log (`eventlog/naming.py`), in a place of its own
 
 A write is durable when it returns, was read back, and a reader sees the old object or
 the new one, never half of one.  `put` writes what never changes.  A channel's file is
 *swapped*: written only over exactly what was looked at before, so that of two processes
-that write at once one learns that it came too late (`channels.py` says what then).
+that write at once one learns that it came too late (`channels.py` says what then).  The
+event log *creates* its segments, each under a name that was never used, lists them in
+the order of their names, and deletes them again: nothing else is ever deleted.
 
 What is named by its content is hashed at every reading: caches keep it for ever, so one
 tampered or rotten answer would stay wrong for ever.  Putting it again mends it.
@@ -21,9 +24,11 @@ import fcntl
 import logging
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Protocol
@@ -35,13 +40,18 @@ NAME = re.compile(
     r"|keys/root\.[1-9][0-9]{0,8}\.jws"
     r"|audit/checkpoints/[1-9][0-9]{0,8}\.jws"
     r"|channels/[a-z][a-z0-9-]{0,62}/[a-z][a-z0-9-]{0,62}\.jws"
+    r"|log/[a-z0-9-]{1,63}/(?:offsets\.json|(?:segments|aside)/[0-9a-f]{24}/[0-9]{9}/[0-9]{3})"
 )
 
 
 log = logging.getLogger(__name__)
 NAMED_BY_CONTENT = ("bundles", "releases")
 CHANNELS = "channels/"
+LOG = "log/"
 WRITTEN_ONCE = ("keys/", "audit/")
+PARTS = ".parts"
+"""Where a folder's new objects of the log are written before they get their names."""
+PART_LIFE_S = 600
 
 
 class ObjectError(Exception):
@@ -57,6 +67,13 @@ class Stored(Struct, frozen=True):
 
     data: bytes
     tag: str
+
+
+class Listed(Struct, frozen=True):
+    """An object that is there; `changed_s` by the store's clock, in Unix seconds."""
+
+    name: str
+    changed_s: float
 
 
 class ObjectStore(Protocol):
@@ -85,6 +102,34 @@ class ObjectStore(Protocol):
         ...
 
 
+class LogObjects(Protocol):
+    """What the event log needs of a store.  Every method raises `ObjectError`."""
+
+    def look(self, name: str) -> Stored | None: ...
+
+    def swap(self, name: str, data: bytes, before: Stored | None) -> bool: ...
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a new object of the log durably; False if there is one of that name."""
+        ...
+
+    def list(self, prefix: str, after: str = "", limit: int = 1000) -> list[Listed]:
+        """Objects of the log below `prefix` (ends with "/"), by name, those behind `after`."""
+        ...
+
+    def folders(self, prefix: str) -> list[str]:
+        """What follows `prefix` up to the next "/", each once, in order."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Remove an object of the log, if it is there."""
+        ...
+
+    def tidy(self) -> None:
+        """Remove what writers that died left half done."""
+        ...
+
+
 # --- what holds in every store ------------------------------------------------
 
 
@@ -108,13 +153,20 @@ def check_put(name: str, data: bytes) -> None:
         raise ObjectError(f"{name!r} is no name of an object")
     if name.startswith(CHANNELS):
         raise ObjectError(f"{name} is written again and again: it is swapped, not put")
+    if name.startswith(LOG):
+        raise ObjectError(f"{name} is the event log's: it is created, not put")
     if not fits(name, data):
         raise ObjectError(f"{name} is not named by its content")
 
 
 def check_swap(name: str) -> None:
-    if not NAME.fullmatch(name) or not name.startswith(CHANNELS):
+    if not NAME.fullmatch(name) or not name.startswith((CHANNELS, LOG)):
         raise ObjectError(f"{name!r} is no name of a channel's file")
+
+
+def check_log(name: str) -> None:
+    if not NAME.fullmatch(name) or not name.startswith(LOG):
+        raise ObjectError(f"{name!r} is no name of an object of the log")
 
 
 def written_once(name: str) -> ObjectError:
@@ -155,6 +207,36 @@ class DirectoryStore:
             self._write(name, data)
         return True
 
+    # --- the event log ------------------------------------------------------
+
+    def create(self, name: str, data: bytes) -> bool:
+        check_log(name)
+        with self._told(name):
+            return _create(self.folder, name, data)
+
+    def list(self, prefix: str, after: str = "", limit: int = 1000) -> list[Listed]:
+        with self._told(prefix, "listed"):
+            return list(islice(_walk(self.folder, prefix.rstrip("/"), after), limit))
+
+    def folders(self, prefix: str) -> list[str]:
+        with self._told(prefix, "listed"):
+            return [entry.name for entry in _entries(self.folder / prefix) if entry.is_dir()]
+
+    def delete(self, name: str) -> None:
+        check_log(name)
+        path = self.folder / name
+        with self._told(name, "deleted"):
+            path.unlink(missing_ok=True)
+            with suppress(OSError):  # as soon as nothing is left in them
+                path.parent.rmdir()
+                path.parent.parent.rmdir()
+
+    def tidy(self) -> None:
+        with self._told(PARTS, "deleted"):
+            for entry in _entries(self.folder / PARTS):
+                if entry.stat().st_mtime < time.time() - PART_LIFE_S:
+                    Path(entry.path).unlink(missing_ok=True)
+
     def _read(self, name: str) -> bytes | None:
         if not NAME.fullmatch(name):
             return None
@@ -171,11 +253,11 @@ class DirectoryStore:
             raise ObjectError(f"{name} reads back with other bytes")
 
     @contextmanager
-    def _told(self, name: str) -> Iterator[None]:
+    def _told(self, name: str, done: str = "written") -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            raise ObjectError(f"{name} was not written: {error.strerror}") from error
+            raise ObjectError(f"{name} was not {done}: {error.strerror}") from error
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -184,6 +266,51 @@ class DirectoryStore:
         with (self.folder / ".lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _create(root: Path, name: str, data: bytes) -> bool:
+    """Whether it was written: not where something is.  Whole or not at all.
+
+    A link fails where a rename would replace.  Needs no lock, so a writer that hangs
+    stops nobody.
+    """
+    parts, path = root / PARTS, root / name
+    parts.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile(dir=parts, delete=False) as file:
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            os.link(file.name, path)
+        except FileExistsError:
+            return False
+        finally:
+            with suppress(OSError):
+                Path(file.name).unlink()
+    # Any folder above may be new, made by somebody who did not get as far as here.
+    for folder in path.relative_to(root).parents:
+        _sync(root / folder)
+    return True
+
+
+def _walk(root: Path, folder: str, after: str) -> Iterator[Listed]:
+    """Objects below `folder`, in order, from behind `after`."""
+    for entry in _entries(root / folder):
+        name = f"{folder}/{entry.name}"
+        if entry.is_dir():
+            if after[: len(name)] <= name:
+                yield from _walk(root, name, after)
+        elif name > after and NAME.fullmatch(name):
+            with suppress(FileNotFoundError):  # deleted meanwhile
+                yield Listed(name, entry.stat().st_mtime)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        return sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return []
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from control_plane.settings import Settings
 from control_plane.storage.cached import CachedStore
 from control_plane.storage.database import Database
-from control_plane.storage.objects import DirectoryStore, ObjectStore
+from control_plane.storage.objects import DirectoryStore, LogObjects, ObjectStore
 from control_plane.storage.postgres import is_empty
-from control_plane.storage.s3 import S3Store
+from control_plane.storage.s3 import Patience, S3Store
+
+LOG_PATIENCE = Patience(connect_s=1, read_s=3, attempts=1)
+"""Whoever sent an event waits for the bucket: rather soon into the spill."""
 
 
 def open_database(settings: Settings) -> Database:
@@ -32,5 +35,21 @@ def open_store(settings: Settings) -> ObjectStore:
     """
     if not settings.object_store:
         return DirectoryStore(settings.objects)
-    bucket, _, prefix = settings.object_store.removeprefix("s3://").partition("/")
-    return CachedStore(S3Store(bucket, prefix.strip("/")), settings.data / "cache")
+    bucket, prefix = _place(settings.object_store)
+    return CachedStore(S3Store(bucket, prefix), settings.data / "cache")
+
+
+def open_log_store(settings: Settings) -> LogObjects:
+    """The event log's own bucket if one is named, else a folder in the data folder.
+
+    Apart from `open_store`, which a CDN may hand out to everybody.  Raises as that.
+    """
+    if not settings.log_store:
+        return DirectoryStore(settings.log_folder)
+    return S3Store(*_place(settings.log_store), LOG_PATIENCE)
+
+
+def _place(url: str) -> tuple[str, str]:
+    """Bucket and prefix."""
+    bucket, _, prefix = url.removeprefix("s3://").partition("/")
+    return bucket, prefix.strip("/")

@@ -17,13 +17,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from msgspec import Struct
+
 from control_plane.storage.failures import MissingExtra
 from control_plane.storage.objects import (
     NAME,
     WRITTEN_ONCE,
+    Listed,
     ObjectError,
     Stored,
     check_fits,
+    check_log,
     check_put,
     check_swap,
     written_once,
@@ -34,6 +38,16 @@ log = logging.getLogger(__name__)
 CONNECT_TIMEOUT_S = 3
 READ_TIMEOUT_S = 8
 ATTEMPTS = 2
+
+
+class Patience(Struct, frozen=True, kw_only=True):
+    """How long a bucket may take, and how often it is asked."""
+
+    connect_s: float
+    read_s: float
+    attempts: int
+
+
 SIZE_LIMIT_BYTES = 1 << 30
 
 MISSING = {"NoSuchKey", "404", "NotFound"}
@@ -50,6 +64,7 @@ KINDS = {
     "keys": (FOR_AN_HOUR, "application/jose+json"),
     "audit": (NOT_AT_ALL, "application/jose"),
     "channels": (FOR_SECONDS, "application/jose"),
+    "log": (NOT_AT_ALL, "application/octet-stream"),
 }
 """How a CDN before the bucket may keep an object, and what it is."""
 
@@ -57,10 +72,13 @@ KINDS = {
 class S3Store:
     """Objects below `prefix` in one bucket; thread-safe."""
 
-    def __init__(self, bucket: str, prefix: str = "") -> None:
+    def __init__(self, bucket: str, prefix: str = "", patience: Patience | None = None) -> None:
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
-        self._client, self._errors = _client()
+        self._client, self._errors = _client(
+            patience
+            or Patience(connect_s=CONNECT_TIMEOUT_S, read_s=READ_TIMEOUT_S, attempts=ATTEMPTS)
+        )
 
     def get(self, name: str) -> bytes | None:
         there = self.look(name)
@@ -92,6 +110,47 @@ class S3Store:
     def swap(self, name: str, data: bytes, before: Stored | None) -> bool:
         check_swap(name)
         return self._write(name, data, before)
+
+    # --- the event log ------------------------------------------------------
+
+    def create(self, name: str, data: bytes) -> bool:
+        check_log(name)
+        return self._write(name, data, None)
+
+    def list(self, prefix: str, after: str = "", limit: int = 1000) -> list[Listed]:
+        with self._told(prefix, "listed"):
+            answer = self._client.list_objects_v2(
+                Bucket=self._bucket,
+                Prefix=self._prefix + prefix,
+                StartAfter=self._prefix + after if after else "",
+                MaxKeys=limit,
+            )
+            return [self._listed(entry) for entry in answer.get("Contents", [])]
+        return []
+
+    def _listed(self, entry: dict[str, Any]) -> Listed:
+        name = entry["Key"].removeprefix(self._prefix)
+        return Listed(name, entry["LastModified"].timestamp())
+
+    def folders(self, prefix: str) -> list[str]:
+        whole = self._prefix + prefix
+        with self._told(prefix, "listed"):
+            pages = self._client.get_paginator("list_objects_v2")
+            found = pages.paginate(Bucket=self._bucket, Prefix=whole, Delimiter="/")
+            return [
+                entry["Prefix"].removeprefix(whole).rstrip("/")
+                for page in found
+                for entry in page.get("CommonPrefixes", [])
+            ]
+        return []
+
+    def delete(self, name: str) -> None:
+        check_log(name)
+        with self._told(name, "deleted", missing=True):
+            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + name)
+
+    def tidy(self) -> None:
+        """Nothing is ever half done in a bucket."""
 
     def _write(self, name: str, data: bytes, before: Stored | None) -> bool:
         """Whether it was written: not if something else than `before` is there."""
@@ -130,7 +189,7 @@ class S3Store:
         return ObjectError(f"{name} was not {done}: {why}")
 
 
-def _client() -> tuple[Any, tuple[type[Exception], type[Exception]]]:
+def _client(patience: Patience) -> tuple[Any, tuple[type[Exception], type[Exception]]]:
     """boto3's client, and its two errors: what the bucket refused, what did not get there."""
     try:
         from boto3.session import Session
@@ -141,9 +200,9 @@ def _client() -> tuple[Any, tuple[type[Exception], type[Exception]]]:
             "a bucket needs a library that is not installed: pip install 'proffer[s3]'"
         ) from None
     config = Config(
-        connect_timeout=CONNECT_TIMEOUT_S,
-        read_timeout=READ_TIMEOUT_S,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        connect_timeout=patience.connect_s,
+        read_timeout=patience.read_s,
+        retries={"mode": "standard", "total_max_attempts": patience.attempts},
         # We compare contents ourselves; not every store knows the newest checksums.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",

@@ -130,6 +130,7 @@ decisions = Table(
     text_column("manifest"),
     Index("decisions_by_placement", "tenant", "placement", "time_s"),
     Index("decisions_by_time", "tenant", "time_s"),
+    Index("decisions_by_unit", "tenant", "unit", "time_s"),
 )
 """One row per slot of a record.  `unit` is what the choice was keyed on, `holdout_unit`
 and `global_unit` what the placement's and the global holdout were; empty where no
@@ -146,10 +147,14 @@ touches = Table(
     integer_column("time_s"),
     text_column("track"),
     integer_column("count"),
+    Column("bot", Boolean, nullable=False),
     Index("touches_by_time", "tenant", "kind", "time_s"),
     sqlite_with_rowid=False,
 )
-"""What became of a decision: `kind` exposure or click, when first, how often."""
+"""What became of a decision: `kind` exposure or click, when first, how often.
+
+`bot`: only robots told of it, by their User-Agent; such a touch counts for nothing.
+"""
 
 orders = Table(
     "orders",
@@ -179,6 +184,24 @@ order_units = Table(
 )
 """An order under each unit that placed it."""
 
+returns = Table(
+    "returns",
+    METADATA,
+    tenant_column(),
+    key_column("return_id"),
+    text_column("order_id"),
+    integer_column("refund_micros"),
+    integer_column("margin_micros"),
+    text_column("currency"),
+    integer_column("time_s"),
+    text_column("reason"),
+    Index("returns_by_order", "tenant", "order_id"),
+    Index("returns_by_time", "tenant", "time_s"),
+)
+"""Later corrections of orders.  `margin_micros` is what the order's profit loses; below zero
+it is a repayment.
+"""
+
 quarantine = Table(
     "quarantine",
     METADATA,
@@ -190,9 +213,14 @@ quarantine = Table(
     integer_column("received_s"),
     Column("event", LargeBinary, nullable=False),
     text_column("trust"),
+    text_column("format"),
+    Column("bot", Boolean, nullable=False),
     Index("quarantine_by_content", "tenant", "trust", "digest", unique=True),
 )
-"""Events that did not count, as they came, and why; the same bytes are kept once."""
+"""Events that did not count, as they came, and why; the same bytes are kept once.
+
+`format` (`ingest/typed.py`) says how to read them; `bot` what their sender's User-Agent said.
+"""
 
 quarantine_dropped = Table(
     "quarantine_dropped",

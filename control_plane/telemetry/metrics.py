@@ -57,11 +57,18 @@ class Metrics:
             registry=self._registry,
             buckets=BUCKETS_S,
         )
+        self._series: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self.pulses: list[Pulse] = []
 
     def answered(self, operation: str, status: int, spent_s: float) -> None:
-        self._requests.labels(operation, str(status)).inc()
-        self._spent.labels(operation).observe(spent_s)
+        """The series are looked up once: their labels are of closed lists."""
+        series = self._series.get((operation, status))
+        if series is None:
+            counter = self._requests.labels(operation, str(status))
+            series = (counter, self._spent.labels(operation))
+            self._series[operation, status] = series
+        series[0].inc()
+        series[1].observe(spent_s)
 
     def begin(self, name: str) -> Pulse:
         """A background starts."""

@@ -5,11 +5,11 @@ What a request is called is in `naming.py`: never by the address that was asked 
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Mapping
+from random import getrandbits
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from control_plane.telemetry.logs import CURRENT, Request, access
@@ -32,21 +32,22 @@ class Observing:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         method = scope["method"] if scope["method"] in METHODS else "OTHER"
-        with request_span(method, _trace_context(scope)) as span:
+        with request_span(method, lambda: _trace_context(scope)) as span:
             await self._observe(scope, receive, send, method, span)
         return None
 
     async def _observe(
         self, scope: Scope, receive: Receive, send: Send, method: str, span: Span | None
     ) -> None:
-        request = Request(secrets.token_hex(8), span.trace_id if span else "")
+        request = Request(f"{getrandbits(64):016x}", span.trace_id if span else "")
         token, began, status = CURRENT.set(request), time.perf_counter(), 500
 
         async def told(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = request.request_id
+                named = (b"x-request-id", request.request_id.encode())
+                message["headers"] = [*message.get("headers", ()), named]
             await send(message)
 
         try:

@@ -7,8 +7,8 @@ operations and of jobs, methods, statuses.  Nothing of what a request holds is i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -48,10 +48,11 @@ def set_tracer(tracer: Tracer | None) -> None:
 
 
 def request_span(
-    method: str, headers: Mapping[str, str]
+    method: str, headers: Callable[[], Mapping[str, str]]
 ) -> AbstractContextManager[Span] | nullcontext[None]:
+    """`headers` is called only where somebody traces."""
     tracer = _Slot.tracer
-    return nullcontext() if tracer is None else tracer.request(method, headers)
+    return nullcontext() if tracer is None else tracer.request(method, headers())
 
 
 def traced(job: Callable[..., T]) -> Callable[..., T]:
@@ -66,6 +67,26 @@ def traced(job: Callable[..., T]) -> Callable[..., T]:
             return job(*given)
 
     return run
+
+
+def parent_here() -> Any:
+    """What a span that `spans_below` opens can be put below; None without a tracer."""
+    tracer = _Slot.tracer
+    return None if tracer is None else tracer.here()
+
+
+def spans_below(
+    job: Callable[..., object], parents: Iterable[Any]
+) -> AbstractContextManager[object]:
+    """One span below each of these, while a job runs that is for all of them."""
+    tracer = _Slot.tracer
+    if tracer is None:
+        return nullcontext()
+    stack = ExitStack()
+    for parent in parents:
+        if parent is not None:  # else it was handed over before there was a tracer
+            stack.enter_context(tracer.job(name_of(job), parent))
+    return stack
 
 
 def name_of(job: Callable[..., object]) -> str:

@@ -88,7 +88,7 @@ const whatIsWrong = (event) => {
 const wrongEnvelope = (event) => {
   if (own(event, "specversion") !== "1.0") return "specversion must be 1.0";
   for (const name of ["id", "source", "type"]) if (typeof own(event, name) !== "string") return `${name} must be a text`;
-  for (const name of ENVELOPE) if (!["string", "undefined"].includes(typeof (own(event, name) ?? undefined))) return `${name} must be a text`;
+  for (const name of [...ENVELOPE, "useragent"]) if (!["string", "undefined"].includes(typeof (own(event, name) ?? undefined))) return `${name} must be a text`;
   if (!Object.hasOwn(event, "data")) return "data is missing";
   if (event.type !== EXPOSURE && event.type !== CLICK)
     return `type ${quoted(event.type.slice(0, 80))} does not come from pages`;

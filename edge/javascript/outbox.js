@@ -100,7 +100,7 @@ export class Outbox {
   eventOf(decision, record) {
     const mac = toHex(this.hmac.of(record));
     return `{"specversion":"1.0","id":"${decision}"${this.envelope}${toBase64(record)}","mac":"${mac}"},` +
-      '"time":null,"subject":null,"datacontenttype":"application/json"}';
+      '"time":null,"subject":null,"datacontenttype":"application/json","useragent":null}';
   }
 }
 

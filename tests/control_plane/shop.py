@@ -100,6 +100,8 @@ offers:
 
 CART = {"cart.total": "60.00", "cart.margin": "20.00", "cart.categories": ["lamps"]}
 EDGE = "/edge"
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+"""No robot's."""
 
 
 def write_catalog(folder: Path, text: str = CATALOG) -> Path:
@@ -232,7 +234,7 @@ def order_event(order_id: str, visitor: str, time_s: int, **changes: Any) -> dic
 async def send(
     client: httpx.AsyncClient, events: Any, shop_key: str = "", content_type: str = BATCH_TYPE
 ) -> httpx.Response:
-    headers = {"Content-Type": content_type}
+    headers = {"Content-Type": content_type, "User-Agent": BROWSER}
     if shop_key:
         headers["Authorization"] = f"Bearer {shop_key}"
     content = events if isinstance(events, bytes) else msgspec.json.encode(events)

@@ -17,10 +17,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from control_plane.admission import Reason
 from control_plane.api.all import OPERATIONS
 from control_plane.app import PAGES, create_app
 from control_plane.errors import PROBLEMS, Problem
+from control_plane.ingest.typed import Reason
 from control_plane.settings import PREFIX, Settings
 from edge.decision.bundle import open_bundle
 from tests.control_plane.conftest import Running, running
@@ -29,6 +29,7 @@ from tests.support.parts import ROOT
 
 pytestmark = pytest.mark.anyio
 REFERENCE = (ROOT / "docs" / "reference" / "http.md").read_text()
+BEACONS = (ROOT / "docs" / "reference" / "beacons.md").read_text()
 FOR_EVER = "public, max-age=31536000, immutable"
 MANIFEST = "/v1/channels/production/edge.jws"
 
@@ -218,8 +219,8 @@ async def test_the_type_of_a_problem_leads_to_what_it_means(plane: Running):
 
 
 def documented(heading: str) -> set[str]:
-    """The names in the first column of the table below a heading of http.md."""
-    section = REFERENCE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    """The names in the first column of the table below a heading of the references."""
+    section = f"{REFERENCE}\n{BEACONS}".partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     return set(re.findall(r"^\| `([^`]+)`", section, re.MULTILINE))
 
 

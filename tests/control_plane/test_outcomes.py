@@ -31,6 +31,8 @@ class World:
         self.services = services
         self.edge = Edge(services)
         self.orders = 0
+        self.now_s = NOW_S
+        services.collector._now_s = lambda: self.now_s
 
     async def tell(self, *events: Any) -> None:
         collector: Collector = self.services.collector
@@ -40,6 +42,7 @@ class World:
     async def visit(
         self, visitor: str, time_s: int = NOW_S, *, seen: bool = True, **fields: Any
     ) -> Decided:
+        self.now_s = max(self.now_s, time_s)
         decided = self.edge.decide(visitor, time_s, **fields)
         await self.tell(self.edge.decision_event(decided))
         if seen:
@@ -48,6 +51,7 @@ class World:
 
     async def buy(self, visitor: str, time_s: int = NOW_S + 60, **changes: Any) -> str:
         self.orders += 1
+        self.now_s = max(self.now_s, time_s)
         name = f"o{self.orders}"
         await self.tell(order_event(name, visitor, time_s, **changes))
         return name

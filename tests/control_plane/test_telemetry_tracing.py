@@ -62,7 +62,7 @@ async def test_a_request_and_its_jobs_are_spans_below_the_callers(
     assert request.service == "proffer-control-plane"
     assert request.says["http.route"] == "/v1/beacons"
     assert request.says["http.response.status_code"] == 202
-    job = named(collector.spans, "storage Collector.accept")
+    job = named(collector.spans, "storage Collector._store_all")
     assert (job.parent, job.trace) == (request.id, TRACE)
     assert CANARY.encode() not in collector.raw
 

@@ -2,7 +2,8 @@
 
 A group is a folder below `tests/`, or a file there (`test_style.py` is the
 group "style").  The table stands right before pytest's own summary, which
-stays the last line.
+stays the last line.  Two processes run them (pytest-xdist), a file in one of them, so
+the times of the groups add up to more than the clock shows.
 """
 
 from __future__ import annotations
@@ -46,8 +47,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_Clock(config.stash[GROUPS]), "proffer-group-clock")
 
 
+# Tried first: pytest-xdist, which reads what this hook says, hooks in later.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_rank)
+    for item in items:
+        in_browser, _, _ = _rank(item)
+        file = item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(f"{file}{' in a browser' * in_browser}"))
 
 
 class _Clock:

@@ -5,11 +5,14 @@
 //   afterwards       with full consent every event waits in storage, under its own name (so tabs
 //                    never overwrite each other), until an answer says that it is stored; the next
 //                    page sends what is left.  The edge counts an event once however often it comes.
+//
+// What an edge finds too large goes again in halves; an event that is too large alone is dropped, and
+// `dropped` on the page's object counts it.  Any other refusal is for good: nothing is sent for ever.
 import { drop, keep, keptNames, recall } from "./keep.js";
-import { splitBatches } from "./splitBatches.js";
+import { isTooLarge, splitBatches } from "./splitBatches.js";
 
 const TYPE = "application/cloudevents-batch+json";
-const SOON_MS = 2000, RETRIES = 6, AGAIN = [408, 429], QUEUE = "event.";
+const SOON_MS = 2000, RETRIES = 6, AGAIN = [408, 429], TOO_LARGE = 413, QUEUE = "event.";
 const KEPT_EVENTS = 200, LIFE_S = 86_400;
 
 const quietly = (act) => { try { return act(); } catch { return undefined; } };
@@ -28,9 +31,22 @@ export const sendEvents = (page) => {
   };
   const settle = (events) => events.forEach(({ id }) => drop(QUEUE + id));
 
-  const post = async (body) => {
+  const countDropped = () => { page.dropped = (page.dropped ?? 0) + 1; };
+
+  // Whether these events are done with.
+  const post = async ({ body, events }) => {
     const { status } = await fetch(url, { method: "POST", body, headers: { "Content-Type": TYPE }, keepalive: true });
+    if (status === TOO_LARGE) return postHalves(events);
     return status < 500 && !AGAIN.includes(status);
+  };
+
+  const postHalves = async (events) => {
+    if (events.length < 2) return countDropped(), true;
+    const half = events.length >> 1;
+    let well = true;
+    for (const some of [events.slice(0, half), events.slice(half)])
+      for (const batch of batchesOf(some)) well = await post(batch) && well;
+    return well;
   };
 
   const batchesOf = (events) => splitBatches(events.map((event) => JSON.stringify(event)))
@@ -42,7 +58,7 @@ export const sendEvents = (page) => {
     queue = [];
     let well = true;
     for (const batch of quietly(() => batchesOf(events)) ?? []) {
-      if (well && await post(batch.body).catch(() => false)) settle(batch.events);
+      if (well && await post(batch).catch(() => false)) settle(batch.events);
       else {
         well = false;
         if (failed < RETRIES - 1) queue.push(...batch.events);
@@ -57,11 +73,12 @@ export const sendEvents = (page) => {
     queue = [];
     for (const batch of batchesOf(events)) {
       const beacon = () => navigator.sendBeacon(url, new Blob([batch.body], { type: TYPE }));
-      if (!quietly(beacon)) post(batch.body).then((stored) => stored && settle(batch.events), () => {});
+      if (!quietly(beacon)) post(batch).then((stored) => stored && settle(batch.events), () => {});
     }
   });
 
   const add = (event) => {
+    if (isTooLarge(JSON.stringify(event))) return countDropped();
     queue.push(event);
     remember(event);
     timer ||= setTimeout(send, SOON_MS);

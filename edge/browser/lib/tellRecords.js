@@ -12,7 +12,11 @@ const base64 = (bytes) => {
 
 export const tellRecords = (page) => {
   if (!page.settings.records) return null;
-  const events = sendEvents({ ...page, get consent() { return "contextual"; }, settings: { beacon: page.settings.records } });
+  const events = sendEvents({
+    ...page, settings: { beacon: page.settings.records },
+    get consent() { return "contextual"; },
+    get dropped() { return page.dropped; }, set dropped(count) { page.dropped = count; },
+  });
   const tell = (first, digest, manifest, request, verdict) => events.tell("shop.proffer.decision",
     { record: base64(packRecord(digest, manifest, request, verdict)), mac: "" }, first.decision);
   const early = page.records ?? [];

@@ -124,6 +124,29 @@ def test_a_single_event_that_is_too_large_travels_alone(page: Page, s: Site) -> 
     assert bodies == [[0], [1], [2]]
 
 
+def test_what_an_edge_finds_too_large_goes_again_in_halves_and_one_alone_is_dropped_with_a_count(
+    page: Page, s: Site
+) -> None:
+    visit(page, s, a_page(""))
+    told = page.evaluate("""async () => {
+      const { sendEvents } = await import("/edge/browser/lib/sendEvents.js");
+      const shared = { settings: { beacon: "/taken" }, consent: "contextual" }, sent = [];
+      globalThis.fetch = async (url, { body }) => {
+        const ids = JSON.parse(body).map(({ id }) => id);
+        const status = ids.length > 2 || ids.includes("never") ? 413 : 200;
+        if (status === 200) sent.push(...ids);
+        return { status };
+      };
+      const events = sendEvents(shared), names = ["a", "b", "c", "never", "d", "e", "f"];
+      for (const name of names) events.tell("x", { time_s: 1 }, name);
+      events.tell("x", { text: "x".repeat(70000) }, "huge");
+      for (let i = 0; i < 100 && (sent.length < 6 || shared.dropped < 2); i++)
+        await new Promise((done) => setTimeout(done, 100));
+      return { sent, dropped: shared.dropped };
+    }""")
+    assert told == {"sent": list("abcdef"), "dropped": 2}
+
+
 def test_the_state_of_the_page_counts_as_the_edges_does(page: Page, s: Site) -> None:
     """Three exposures of `ten` a day: the cap, on the page's own copy of the state."""
     reasons = []

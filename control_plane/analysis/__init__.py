@@ -1,0 +1,1 @@
+"""Tables for analysis: the database as Parquet, queries over it, and reports."""

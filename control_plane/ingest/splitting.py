@@ -1,0 +1,97 @@
+"""Taking bodies apart: into pieces, each in bytes of its own.
+
+    CloudEvents    a JSON array; a piece is an event
+    GA4            an object with `events`; a piece is the same object with one of them
+    Segment        a call, or an object with `batch`; a piece is a call
+    webhook        one event; the piece is the body
+
+A body that cannot be taken apart is one piece as a whole, whose format ends in `-body`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from control_plane.ingest.checking import UNREADABLE
+from control_plane.ingest.typed import Format, Reason, Rejected
+
+GA4_HEAD = ("client_id", "user_id", "timestamp_micros", "user_agent")
+GA4_HEAD_BYTES = 4 << 10
+"""What every event of a GA4 body repeats, at most."""
+
+
+def pieces_of(raw: bytes, format: Format) -> tuple[tuple[bytes, ...], Format]:
+    """A kept piece, taken apart if it is a body that can be by now."""
+    whole = WHOLE.get(format)
+    return taken_apart(raw, whole) if whole else ((raw,), format)
+
+
+def why_whole(raw: bytes, format: Format) -> Rejected:
+    """Why such a body could not be taken apart."""
+    try:
+        SPLITTERS[WHOLE[format]](raw)
+    except UNREADABLE as error:
+        return Rejected(Reason.UNREADABLE_BODY, str(error))
+    return Rejected(Reason.UNREADABLE_BODY, "it can be taken apart by now: replay it")
+
+
+def taken_apart(body: bytes, format: Format) -> tuple[tuple[bytes, ...], Format]:
+    try:
+        return tuple(SPLITTERS[format](body)), format
+    except UNREADABLE:
+        return (body,), BODIES[format]
+
+
+# --- formats ------------------------------------------------------------------
+
+
+def _cloud_events(body: bytes) -> list[bytes]:
+    return [bytes(event) for event in msgspec.json.decode(body, type=list[msgspec.Raw])]
+
+
+def _ga4(body: bytes) -> list[bytes]:
+    fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    events = msgspec.json.decode(fields.pop("events", b"null"), type=list[msgspec.Raw])
+    return [_with_one(head, event) for head in [_head(fields)] for event in events]
+
+
+def _head(fields: dict[str, msgspec.Raw]) -> bytes:
+    """What stands before the events, bounded, since it is written once for each of them."""
+    for some in (fields, {name: fields[name] for name in GA4_HEAD if name in fields}):
+        head = msgspec.json.encode(some)
+        if len(head) <= GA4_HEAD_BYTES:
+            return head
+    raise msgspec.ValidationError(f"more than {GA4_HEAD_BYTES} bytes beside the events")
+
+
+def _with_one(head: bytes, event: msgspec.Raw) -> bytes:
+    comma = b"" if head == b"{}" else b","
+    return head[:-1] + comma + b'"events":[' + bytes(event) + b"]}"
+
+
+def _segment(body: bytes) -> list[bytes]:
+    fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    if "batch" not in fields:
+        return [body]
+    return [bytes(call) for call in msgspec.json.decode(fields["batch"], type=list[msgspec.Raw])]
+
+
+def _webhook(body: bytes) -> list[bytes]:
+    return [body]
+
+
+SPLITTERS: dict[Format, Callable[[bytes], list[bytes]]] = {
+    "cloudevents": _cloud_events,
+    "ga4": _ga4,
+    "segment": _segment,
+    "webhook": _webhook,
+}
+BODIES: dict[Format, Format] = {
+    "cloudevents": "cloudevents-body",
+    "ga4": "ga4-body",
+    "segment": "segment-body",
+}
+"""What a body is called that could not be taken apart; a webhook's body is one piece anyway."""
+WHOLE: dict[Format, Format] = {whole: format for format, whole in BODIES.items()}
