@@ -28,6 +28,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from statistics import median
 
@@ -74,15 +75,14 @@ def servers(place: Path, database: str) -> Iterator[dict[str, Server]]:
         yield {"bare": bare, "single": plane, "ten": plane}
 
 
+RUNS = count(1)
+
+
 def client(port: int, connections: int, seconds: float, events: int) -> Ran:
-    client.runs += 1
-    said = [port, connections, seconds, events, client.runs]
+    said = [port, connections, seconds, events, next(RUNS)]
     command = [sys.executable, "-m", "bench.beacons_client", *map(str, said)]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     return msgspec.json.decode(done.stdout, type=Ran)
-
-
-client.runs = 0
 
 
 def sync_us(place: Path) -> int:
@@ -149,10 +149,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--write", type=Path, help="every run as JSON, to this file")
     chosen = parser.parse_args(argv)
     print(", ".join(f"{key} {value}" for key, value in machine().items()))
-    with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
-        with servers(Path(folder), chosen.database) as there:
-            turns = list(measure(Path(folder), there, chosen))
-            memory_mb = peak_mb(there["single"])
+    with ExitStack() as stack:
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=chosen.folder)))
+        there = stack.enter_context(servers(place, chosen.database))
+        turns = list(measure(place, there, chosen))
+        memory_mb = peak_mb(there["single"])
     print(HEAD)
     lines = [line(turns, connections) for connections in chosen.connections]
     print("\n".join(text for text, _ in lines))

@@ -27,12 +27,12 @@ from control_plane.api.limits import Limits
 from control_plane.api.openapi import encoded
 from control_plane.api.operation import Operation
 from control_plane.api.serving import routes_of
-from control_plane.api.shortcut import Shortcut
 from control_plane.audit.keeping import keep_checkpointed
 from control_plane.collecting import LATE_EVERY_S
 from control_plane.console.routes import console_routes
 from control_plane.console.snapshots import Snapshots
 from control_plane.crowd import Crowd
+from control_plane.door import Door
 from control_plane.errors import (
     Refused,
     answer_crash,
@@ -44,6 +44,7 @@ from control_plane.eventlog.background import keep_folded
 from control_plane.issuing import NotOutYet
 from control_plane.key_watch import keep_watched
 from control_plane.learning.loop import keep_learning
+from control_plane.pruning import keep_pruned
 from control_plane.publishing import PublishRefused
 from control_plane.releasing.watch import keep_releasing
 from control_plane.services import Background, Services
@@ -93,6 +94,7 @@ BACKGROUND: tuple[Background, ...] = (
     keep_signed,
     keep_swept,
     keep_settled,
+    keep_pruned,
     keep_learning,
     keep_compacted,
     keep_checkpointed,
@@ -145,7 +147,7 @@ def assemble(
     metrics = Metrics()
     around = [Middleware(Observing, metrics=metrics, log=settings.log == "json")]
     around += [
-        Middleware(Shortcut, operation=each, handlers=HANDLERS)
+        Middleware(Door, operation=each, handlers=HANDLERS)
         for each in operations
         if each.path == BEACONS
     ]

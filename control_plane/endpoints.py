@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
+from starlette.requests import Request
 
 from control_plane.api.call import Answer, Call, quoted
 from control_plane.api.operation import Link, Operation
@@ -16,6 +17,7 @@ from control_plane.errors import PROBLEMS, Refused
 from control_plane.facts import Receipt
 from control_plane.http import read_body
 from control_plane.redemption import Reservation, Reserve
+from control_plane.services import Services
 from edge.decision.events import BATCH_LIMIT_BYTES, BATCH_LIMIT_EVENTS, BATCH_TYPE
 
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -83,13 +85,17 @@ Batch = Annotated[
 async def beacons(call: Call) -> Answer:
     """202 once every event is stored or in quarantine, durably."""
     from_shop = call.actor.may("collect")
-    crowd: Crowd = call.request.app.state.crowd
-    with nullcontext() if from_shop else crowd.place(call.request):
-        body = await read_body(call.request, BATCH_LIMIT_BYTES, within_s=BATCH_WITHIN_S)
-        batch = call.services.collector.batch(
-            body, from_shop, user_agent=call.request.headers.get("user-agent", "")
-        )
-        return Answer(await call.services.events.keep(batch), 202)
+    return Answer(await taken(call.request, call.services, from_shop), 202)
+
+
+async def taken(request: Request, services: Services, from_shop: bool) -> Receipt:
+    """A batch, durably.  Raises `Refused` and `StorageUnavailable`."""
+    crowd: Crowd = request.app.state.crowd
+    with nullcontext() if from_shop else crowd.place(request):
+        body = await read_body(request, BATCH_LIMIT_BYTES, within_s=BATCH_WITHIN_S)
+        agent = request.headers.get("user-agent", "")
+        batch = services.collector.batch(body, from_shop, user_agent=agent)
+        return await services.events.keep(batch)
 
 
 # --- redemption ---------------------------------------------------------------

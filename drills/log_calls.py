@@ -45,8 +45,8 @@ ERRORS = ("ENOSPC", "EIO")
 
 Way = Literal["segments", "spill", "drain"]
 WAYS: tuple[Way, ...] = ("segments", "spill", "drain")
-BATCHES = 210
-SPILLED_FILES = 210
+MORE = 10
+"""Batches, or spilled files, beyond the step: each makes a call of every kind at least."""
 PATIENCE_S = 30.0
 
 
@@ -71,11 +71,11 @@ def batch(name: str) -> Batch:
 
 
 class Child:
-    """In a process of its own; names begin with `prefix`."""
+    """In a process of its own; names begin with the place's."""
 
-    def __init__(self, place: Path, way: Way, prefix: str, tell: int, listen: int) -> None:
-        self._settings, self._way, self._prefix = settings_of(place), way, prefix
-        self._tell, self._listen = tell, listen
+    def __init__(self, place: Path, way: Way, batches: int, tell: int, listen: int) -> None:
+        self._settings, self._way, self._prefix = settings_of(place), way, f"{place.name}-"
+        self._batches, self._tell, self._listen = batches, tell, listen
 
     def run(self) -> None:
         """Says `tid N`, then a line per batch; waits for a byte before it begins."""
@@ -88,7 +88,7 @@ class Child:
         if self._way == "drain":
             self._drained(log)
         else:
-            self._keep(log, BATCHES)
+            self._keep(log, self._batches)
         self._say("done")
         os.read(self._listen, 1)  # the fault is over
         self._keep(log, 3, again_s=PATIENCE_S)
@@ -104,7 +104,7 @@ class Child:
 
     def _leave_spill(self) -> None:
         """As a process that died while the store was away."""
-        for number in range(SPILLED_FILES):
+        for number in range(self._batches):
             file = SpillFile.make(self._settings.spill)
             name = f"{self._prefix}spilled-{number}"
             file.append(frame(batch(name)))
@@ -148,7 +148,7 @@ def meet(place: Path, way: Way, fault: Fault, step: int) -> tuple[Told, bool]:
     ours, theirs = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
-        _be_child(Child(place, way, f"{place.name}-", theirs[1], ours[0]))
+        _be_child(Child(place, way, step + MORE, theirs[1], ours[0]))
     os.close(ours[0])
     os.close(theirs[1])
     told, met = Told(), True

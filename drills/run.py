@@ -8,6 +8,11 @@
     restarts             PostgreSQL restarted and crashed while people publish and beacons stream
     propagation          publishes, kill switches and roll-backs reach eight edges at the default
                          refresh: measured from decision records
+    spark                every query over the tables for analysis gives the same integers on DuckDB
+                         and on a local Spark; needs Java 17 or newer
+    log, …               the event log of objects: its collectors killed, at random and at each
+                         call; disks full and broken; the order of calls; its bucket away; overload
+                         (`drills/log.py`)
 
     DRILL                only drills whose name begins so
     DRILL_EVERY          only every so many-th step (1)
@@ -28,18 +33,21 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
 from control_plane.settings import Settings
-from drills import propagation, restarts, steps, wire
+from drills import log as event_log
+from drills import propagation, restarts, spark, steps, wire
 from tests.support.postgres import Cluster
 from tests.support.s3 import S3Server
 
 EVERY = int(os.environ.get("DRILL_EVERY") or 1)
 ROUNDS = int(os.environ.get("DRILL_ROUNDS") or 20)
+SHOP_DECISIONS = 50_000
 
 
 @contextmanager
@@ -119,6 +127,16 @@ def propagated() -> Counter[str]:
         return propagation.drill(place, max(1, min(ROUNDS, 12) // 2))
 
 
+def on_both_engines() -> Counter[str]:
+    with folder() as place:
+        return spark.drill(place, SHOP_DECISIONS)
+
+
+def of_the_log(name: str) -> Counter[str]:
+    with folder() as place:
+        return event_log.DRILLS[name](place)
+
+
 DRILLS: dict[str, Callable[[], Counter[str]]] = {
     "killed, folder": lambda: on_one_machine(steps.KILL),
     "killed, bucket": lambda: on_postgres_and_a_bucket(steps.KILL),
@@ -127,6 +145,8 @@ DRILLS: dict[str, Callable[[], Counter[str]]] = {
     "dead, database": lambda: cut("database"),
     "restarts": restarted,
     "propagation": propagated,
+    "spark": on_both_engines,
+    **{name: partial(of_the_log, name) for name in event_log.DRILLS},
 }
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import insert
 from control_plane.analysis.columns import SHAPES
 from control_plane.analysis.compaction import compact
 from control_plane.analysis.layout import Manifest, Tables
-from control_plane.analysis.queries import RESULTS, found, rows, sql
+from control_plane.analysis.queries import RESULTS, rows, sql
 from control_plane.redemption_book import COMMITTED, RELEASED, RESERVED, REVERSED
 from control_plane.storage import tables as t
 from control_plane.storage.database import Database
@@ -103,7 +103,9 @@ def spark(place: Path) -> Iterator[Any]:
     try:
         session.sparkContext.setLogLevel("ERROR")
         tables = Tables(place)
-        _views(session, tables, found(tables))
+        manifest = tables.manifest()
+        assert manifest is not None
+        _views(session, tables, manifest)
         yield session
     finally:
         session.stop()

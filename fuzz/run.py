@@ -1,11 +1,13 @@
 """`make fuzz`: pairs against the oracle, of decisions and of the kernel, the API against its
-document, then each target under atheris and the kernel under libFuzzer.
+document, beacons and their tokens, then each target under atheris and the kernel under libFuzzer.
 
     FUZZ_MINUTES         CPU minutes for all targets together (20)
     FUZZ_PAIRS           pairs against the oracle (200,000)
     FUZZ_DECISIONS       decisions of which quick way and definition are compared (1,000,000)
     FUZZ_KERNEL_PAIRS    decisions by the kernel that are compared with Python's (5,000,000)
     FUZZ_API_CASES       requests to the control plane's API, by schemathesis (50,000)
+    FUZZ_TOKENS          decision records with MACs, good and forged (100,000)
+    FUZZ_BODIES          mutated bodies of beacons (10,000)
     FUZZ_KERNEL_MINUTES  CPU minutes for the kernel's C under libFuzzer, ASan and UBSan (30)
     FUZZ_SEED            of all; today's date if it is not given
 
@@ -24,7 +26,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from fuzz import api_cases, kernel_pairs, kernel_steer, oracle_pairs, quick_pairs
+from fuzz import (
+    api_cases,
+    beacon_bodies,
+    beacon_tokens,
+    kernel_pairs,
+    kernel_steer,
+    oracle_pairs,
+    quick_pairs,
+)
 from fuzz.seeds import seeds
 from fuzz.targets import ROOT, TARGETS
 
@@ -64,6 +74,8 @@ def main() -> int:
     decisions = int(os.environ.get("FUZZ_DECISIONS") or 1_000_000)
     kernel = int(os.environ.get("FUZZ_KERNEL_PAIRS") or 5_000_000)
     cases = int(os.environ.get("FUZZ_API_CASES") or 50_000)
+    tokens = int(os.environ.get("FUZZ_TOKENS") or 100_000)
+    bodies = int(os.environ.get("FUZZ_BODIES") or 10_000)
     minutes = float(os.environ.get("FUZZ_MINUTES") or 20)
     kernel_minutes = float(os.environ.get("FUZZ_KERNEL_MINUTES") or 30)
     console = Console()
@@ -72,6 +84,8 @@ def main() -> int:
     whole += [not decisions or quick_pairs.report(quick_pairs.compared(decisions, seed), console)]
     whole += [not kernel or kernel_pairs.report(kernel_pairs.run(kernel, seed))]
     whole += [not cases or api_cases.report(api_cases.checked(cases, seed), console)]
+    whole += [not tokens or beacon_tokens.report(beacon_tokens.counted(tokens, seed), console)]
+    whole += [not bodies or beacon_bodies.report(beacon_bodies.counted(bodies, seed), console)]
     whole += [not kernel_minutes or kernel_steer.report(kernel_minutes, seed)]
     whole += [steer(target, minutes * SHARES[target], seed) for target in TARGETS if minutes]
     return 0 if all(whole) else 1

@@ -12,7 +12,7 @@ from html import escape
 
 from msgspec import Struct
 
-from control_plane.analysis.report import Figures, Report, Total
+from control_plane.analysis.report import Day, Figures, Report, Total
 from control_plane.money import decimal_text
 
 WIDTH, PANEL_HEIGHT = 960, 190
@@ -39,7 +39,7 @@ class Panel(Struct, frozen=True):
 class Line(Struct, frozen=True):
     name: str
     color: str
-    days: list[Figures]
+    days: list[Day]
 
 
 def svg(report: Report) -> str:
@@ -101,7 +101,7 @@ def _lines(report: Report) -> list[Line]:
     return lines
 
 
-def _of(report: Report, wanted: set[Named]) -> list[Figures]:
+def _of(report: Report, wanted: set[Named]) -> list[Day]:
     return [row for row in report.days if _named(row) in wanted]
 
 
@@ -110,7 +110,7 @@ def _named(row: Figures) -> Named:
 
 
 def label(total: Total) -> str:
-    return f"{total.offer} {total.version} in {total.placement}, since {total.first_day}"
+    return f"{total.offer} {total.version} in {total.placement}"
 
 
 def _panel(panel: Panel, lines: Sequence[Line], days: list[str], top: float) -> list[str]:
@@ -166,10 +166,15 @@ def _x(at: int, days: list[str]) -> float:
 def _drawn(
     panel: Panel, line: Line, values: list[int], days: list[str], scale: _Scale
 ) -> list[str]:
-    points = [(_x(at, days), scale.y(value)) for at, value in enumerate(values)]
+    """A line begins with its version: before, there was none to be seen."""
+    began = days.index(min(row.day for row in line.days))
+    days_left = days[began:]
+    points = [
+        (_x(at, days), scale.y(value)) for at, value in enumerate(values[began:], start=began)
+    ]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     parts = [f'<polyline points="{path}" fill="none" stroke="{line.color}" stroke-width="2"/>']
-    for (x, y), value, day in zip(points, values, days, strict=True):
+    for (x, y), value, day in zip(points, values[began:], days_left, strict=True):
         told = escape(f"{day}: {panel.write(value)}, {line.name}")
         parts.append(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{line.color}">'

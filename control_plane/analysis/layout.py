@@ -31,6 +31,7 @@ from msgspec import Struct, field
 FORMAT = 1
 TABLES, MANIFEST, WORK, LOCK = "tables", "manifest.json", ".work", ".lock"
 DIGEST_CHARACTERS = 16
+BEGIN_ANEW = "Remove the folder `tables` and compact again: the database has all of it."
 WHOLE = ""
 """Stands for the day, in tables that are not split by day."""
 
@@ -93,7 +94,7 @@ class Tables:
         except (OSError, msgspec.DecodeError) as error:
             raise TablesError(
                 f"{path} cannot be read: {error}.",
-                "Remove the folder `tables` and compact again: the database has all of it.",
+                BEGIN_ANEW,
             ) from None
         if manifest.format > FORMAT:
             raise TablesError(

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from html import escape
 
 from control_plane.analysis.chart import svg
-from control_plane.analysis.report import Figures, Report, Total
+from control_plane.analysis.report import Day, Figures, Report, Total
 from control_plane.money import decimal_text
 
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #111827; max-width: 1000px; margin: 2rem auto;
+body { font: 15px/1.5 system-ui, sans-serif; color: #111827; max-width: 1160px; margin: 2rem auto;
        padding: 0 1rem; }
 h1 { font-size: 1.5rem; margin-bottom: 0; }
 p { margin: .3rem 0 1rem; color: #374151; }
@@ -24,10 +24,12 @@ th.name, td.name { text-align: left; }
 summary { cursor: pointer; font-weight: bold; margin: 1.5rem 0 .5rem; }
 """
 
-COUNTS = ("exposures", "clicks", "redemptions", "cost", "orders", "revenue", "returns", "profit")
-TOTAL_HEADS = ("placement", "offer", "version", "days", *COUNTS)
+COUNTS = ("exposures", "clicks", "redemptions", "orders", "profit", "cost", "revenue", "returns")
+TOTAL_HEADS = ("placement", "offer", "version", "since", *COUNTS)
 DAY_HEADS = ("day", "placement", "offer", "version", *COUNTS)
-NAMES = {"placement", "offer", "version", "day", "days"}
+NAMES = {"placement", "offer", "version", "day", "since"}
+WIDE = {"clicks", "revenue", "returns"}
+"""Columns that a drawn table in a terminal leaves out, so that the others fit."""
 
 EXPLAINED = (
     "Each order counts once per placement and offer version that its unit saw in the time"
@@ -42,21 +44,20 @@ def counts_of(row: Figures) -> tuple[str, ...]:
         f"{row.exposures:,}",
         f"{row.clicks:,}",
         f"{row.redemptions:,}",
-        decimal_text(row.cost_micros),
         f"{row.orders:,}",
+        decimal_text(row.profit_micros),
+        decimal_text(row.cost_micros),
         decimal_text(row.revenue_micros),
         f"{row.returns:,}",
-        decimal_text(row.profit_micros),
     )
 
 
 def total_cells(total: Total) -> tuple[str, ...]:
     """What is under `TOTAL_HEADS`."""
-    span = f"{total.first_day} to {total.last_day}"
-    return (total.placement, total.offer, total.version, span, *counts_of(total))
+    return (total.placement, total.offer, total.version, total.first_day, *counts_of(total))
 
 
-def day_cells(row: Figures) -> tuple[str, ...]:
+def day_cells(row: Day) -> tuple[str, ...]:
     """What is under `DAY_HEADS`."""
     return (row.day, row.placement, row.offer, row.version, *counts_of(row))
 

@@ -6,8 +6,8 @@ numbers stay whole, and any text survives.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ HELP = (
     "Install the extra `analysis`: pip install 'proffer[analysis]',"
     " in a checkout: .venv/bin/pip install -e '.[analysis]'."
 )
+MAKE_ROOM = "Make room or memory, then compact again; the tables are as before."
 MEMORY_LIMIT = "512MB"
 
 
@@ -30,15 +31,20 @@ class ExtraMissing(TablesError):
         super().__init__("tables for analysis need DuckDB, which is not installed.", HELP)
 
 
+def needed() -> Any:
+    """The module of DuckDB.  Raises `ExtraMissing`."""
+    try:
+        import duckdb
+    except ImportError:
+        raise ExtraMissing from None
+    return duckdb
+
+
 def engine(spill: Path | None = None) -> Any:
     """A DuckDB connection that reads and writes nothing but the files it is told.
 
     `spill`: folder for what does not fit into memory.  Raises `ExtraMissing`.
     """
-    try:
-        import duckdb
-    except ImportError:
-        raise ExtraMissing from None
     config: dict[str, Any] = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
@@ -46,7 +52,17 @@ def engine(spill: Path | None = None) -> Any:
     }
     if spill is not None:
         config["temp_directory"] = str(spill)
-    return duckdb.connect(config=config)
+    return needed().connect(config=config)
+
+
+@contextmanager
+def telling(what: str, help: str) -> Iterator[None]:
+    """Failures of DuckDB as `TablesError`."""
+    try:
+        yield
+    except needed().Error as error:
+        said = str(error).splitlines()[0]
+        raise TablesError(f"{what}: {said}.", help) from None
 
 
 def quoted(text: str) -> str:
@@ -70,25 +86,15 @@ class PartWriter:
                 count += 1
         types = {name: DUCKDB_TYPES[kind] for name, kind in shape.columns.items()}
         columns = ", ".join(f"{quoted(name)}: {quoted(kind)}" for name, kind in types.items())
-        self._copy(
+        statement = (
             f"COPY (SELECT * FROM read_json({quoted(str(lines))},"
             f" format = 'newline_delimited', columns = {{{columns}}}))"
             f" TO {quoted(str(made))} (FORMAT parquet, COMPRESSION zstd)"
         )
+        with telling(f"no Parquet could be written below {self._work.parent}", MAKE_ROOM):
+            self._engine.execute(statement)
         lines.unlink()
         return made, count
-
-    def _copy(self, statement: str) -> None:
-        import duckdb
-
-        try:
-            self._engine.execute(statement)
-        except duckdb.Error as error:
-            said = str(error).splitlines()[0]
-            raise TablesError(
-                f"no Parquet could be written below {self._work.parent}: {said}.",
-                "Make room or memory, then compact again; the tables are as before.",
-            ) from None
 
     def close(self) -> None:
         self._engine.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -12,13 +12,15 @@ import msgspec
 from msgspec import Struct
 
 from control_plane.analysis.columns import SHAPES
-from control_plane.analysis.layout import Manifest, Tables, TablesError
-from control_plane.analysis.parquet import engine, view
+from control_plane.analysis.layout import BEGIN_ANEW, Manifest, Tables, TablesError
+from control_plane.analysis.parquet import engine, telling, view
 
 TRIES = 5
 """How often a query begins anew because a compaction took its files away."""
 
+
 S = TypeVar("S", bound=Struct)
+T = TypeVar("T")
 
 
 class OfferDay(Struct, frozen=True, kw_only=True):
@@ -98,8 +100,27 @@ def sql(name: str, dialect: str = "duckdb") -> str:
     return (files("control_plane.analysis") / "sql" / dialect / f"{name}.sql").read_text()
 
 
-def found(tables: Tables) -> Manifest:
-    """The manifest.  Raises `TablesError` where there is none."""
+def consistent(folder: Path, read: Callable[[Tables, Manifest], T]) -> T:
+    """What `read` makes of the tables, all of them as they were at one moment.
+
+    Raises `TablesError`: there are no tables, files of them are damaged, DuckDB is missing.
+    """
+    tables = Tables(folder)
+    for _ in range(TRIES):
+        manifest = _found(tables)
+        try:
+            with telling(f"the tables below {folder} cannot be read", BEGIN_ANEW):
+                return read(tables, manifest)
+        except TablesError:
+            # a compaction may have taken files away between manifest and reading
+            if tables.manifest() == manifest:
+                raise
+    raise TablesError(
+        f"the tables below {folder} change faster than they can be read.", "Try again later."
+    )
+
+
+def _found(tables: Tables) -> Manifest:
     manifest = tables.manifest()
     if manifest is None:
         raise TablesError(
@@ -110,9 +131,8 @@ def found(tables: Tables) -> Manifest:
 
 
 @contextmanager
-def opened(tables: Tables, attribution_s: int) -> Iterator[Any]:
+def opened(tables: Tables, manifest: Manifest, attribution_s: int) -> Iterator[Any]:
     """A DuckDB connection that knows every table, and `settings`, by name."""
-    manifest = found(tables)
     with closing(engine()) as connection:
         for name in SHAPES:
             held = manifest.tables.get(name)
@@ -123,39 +143,21 @@ def opened(tables: Tables, attribution_s: int) -> Iterator[Any]:
         yield connection
 
 
-def rows(folder: Path, result: type[S], attribution_s: int) -> list[S]:
-    """All rows of the query whose rows are of this type.
-
-    Raises `TablesError`: there are no tables, files of them are damaged, DuckDB is missing.
-    """
+def answer(connection: Any, result: type[S]) -> list[S]:
+    """All rows of the query whose rows are of this type, on a connection that `opened` gave."""
     query = sql(next(name for name, kind in RESULTS.items() if kind is result))
-    tables, columns = Tables(folder), result.__struct_fields__
-    for tried in range(TRIES):
-        before = found(tables)
-        try:
-            return _rows(tables, query, result, columns, attribution_s)
-        except TablesError:
-            # a compaction may have taken files away between manifest and reading
-            if tried + 1 == TRIES or tables.manifest() == before:
-                raise
-    raise AssertionError("unreachable")
-
-
-def _rows(
-    tables: Tables, query: str, result: type[S], columns: tuple[str, ...], attribution_s: int
-) -> list[S]:
-    engine().close()  # tells that DuckDB is missing
-    import duckdb
-
-    try:
-        with opened(tables, attribution_s) as connection:
-            chosen = ", ".join(f'"{name}"' for name in columns)
-            # a text of ours around a text of ours; nothing of a request is in either
-            values = connection.execute(f"SELECT {chosen} FROM ({query})").fetchall()
-    except duckdb.Error as error:
-        said = str(error).splitlines()[0]
-        raise TablesError(
-            f"the tables below {tables.root.parent} cannot be read: {said}.",
-            "Remove the folder `tables` and compact again: the database has all of it.",
-        ) from None
+    columns = result.__struct_fields__
+    chosen = ", ".join(f'"{name}"' for name in columns)
+    # a text of ours around a text of ours; nothing of a request is in either
+    values = connection.execute(f"SELECT {chosen} FROM ({query})").fetchall()
     return [msgspec.convert(dict(zip(columns, row, strict=True)), result) for row in values]
+
+
+def rows(folder: Path, result: type[S], attribution_s: int) -> list[S]:
+    """All rows of the query whose rows are of this type.  Raises `TablesError`."""
+
+    def read(tables: Tables, manifest: Manifest) -> list[S]:
+        with opened(tables, manifest, attribution_s) as connection:
+            return answer(connection, result)
+
+    return consistent(folder, read)

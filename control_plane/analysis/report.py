@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
-from control_plane.analysis.layout import Tables
-from control_plane.analysis.parquet import engine, rows_in, view
-from control_plane.analysis.queries import OfferDay, found, rows
+from control_plane.analysis.layout import Manifest, Tables
+from control_plane.analysis.queries import OfferDay, answer, consistent, opened
 
+TITLES = "SELECT offer, version, max(title) FROM offers GROUP BY ALL"
+CURRENCIES = "SELECT DISTINCT currency FROM orders ORDER BY ALL"
 ADDED = (
     "exposures",
     "clicks",
@@ -38,7 +38,6 @@ class Figures(Struct, frozen=True, kw_only=True):
     offer: str
     version: str
     title: str = ""
-    day: str = ""
     exposures: int = 0
     clicks: int = 0
     redemptions: int = 0
@@ -48,6 +47,12 @@ class Figures(Struct, frozen=True, kw_only=True):
     profit_micros: int = 0
     returns: int = 0
     returned_micros: int = 0
+
+
+class Day(Figures, frozen=True, kw_only=True):
+    """One day (`YYYY-MM-DD`, UTC) of a version."""
+
+    day: str
 
 
 class Total(Figures, frozen=True, kw_only=True):
@@ -65,7 +70,7 @@ class Report(Struct, frozen=True, kw_only=True):
     attribution_s: int
     currencies: list[str]
     versions: list[Total]
-    days: list[Figures]
+    days: list[Day]
 
 
 def read_report(
@@ -75,25 +80,32 @@ def read_report(
 
     Days outside count where they matter: an order may belong to an exposure before `since`.
     """
-    tables = Tables(folder)
-    manifest = found(tables)
-    titles = _titles(tables)
-    days = [_figures(row, titles) for row in rows(folder, OfferDay, attribution_s)]
-    first, last = since or date.min, until or date.max
-    days = [row for row in days if first.isoformat() <= row.day <= last.isoformat()]
-    return Report(
-        tenant=manifest.tenant,
-        as_of_s=manifest.made_s,
-        attribution_s=attribution_s,
-        currencies=_currencies(tables),
-        versions=totals(days),
-        days=days,
-    )
+    first, last = (since or date.min).isoformat(), (until or date.max).isoformat()
+
+    def read(tables: Tables, manifest: Manifest) -> Report:
+        with opened(tables, manifest, attribution_s) as connection:
+            titles = {(offer, version): title for offer, version, title in _all(connection, TITLES)}
+            days = [_day(row, titles) for row in answer(connection, OfferDay)]
+            days = [row for row in days if first <= row.day <= last]
+            return Report(
+                tenant=manifest.tenant,
+                as_of_s=manifest.made_s,
+                attribution_s=attribution_s,
+                currencies=[currency for (currency,) in _all(connection, CURRENCIES)],
+                versions=totals(days),
+                days=days,
+            )
+
+    return consistent(folder, read)
 
 
-def _figures(row: OfferDay, titles: dict[tuple[str, str], str]) -> Figures:
-    values = {name: getattr(row, name) for name in ADDED}
-    return Figures(
+def _all(connection: Any, query: str) -> list[Any]:
+    return connection.execute(query).fetchall()
+
+
+def _day(row: OfferDay, titles: dict[tuple[str, str], str]) -> Day:
+    values: dict[str, Any] = {name: getattr(row, name) for name in ADDED}
+    return Day(
         placement=row.placement,
         offer=row.offer,
         version=row.version,
@@ -103,32 +115,25 @@ def _figures(row: OfferDay, titles: dict[tuple[str, str], str]) -> Figures:
     )
 
 
-def totals(days: Iterable[Figures]) -> list[Total]:
+def totals(days: Iterable[Day]) -> list[Total]:
     """The sums of each version, by placement, offer and first day."""
-    groups: dict[tuple[str, str, str], list[Figures]] = {}
+    groups: dict[tuple[str, str, str], list[Day]] = {}
     for row in days:
         groups.setdefault((row.placement, row.offer, row.version), []).append(row)
     made = [_total(group) for group in groups.values()]
     return sorted(made, key=lambda t: (t.placement, t.offer, t.first_day, t.version))
 
 
-def _total(group: list[Figures]) -> Total:
-    values: dict[str, Any] = structs.asdict(group[0])
-    values |= {name: sum(getattr(row, name) for row in group) for name in ADDED}
-    on = [row.day for row in group]
-    values |= {"day": "", "first_day": min(on), "last_day": max(on)}
-    return Total(**values)
+def _total(group: list[Day]) -> Total:
+    first, on = group[0], [row.day for row in group]
+    values: dict[str, Any] = {name: sum(getattr(row, name) for row in group) for name in ADDED}
+    return Total(
+        placement=first.placement,
+        offer=first.offer,
+        version=first.version,
+        title=first.title,
+        first_day=min(on),
+        last_day=max(on),
+        **values,
+    )
 
-
-def _titles(tables: Tables) -> dict[tuple[str, str], str]:
-    held = found(tables).tables.get("offers")
-    known = rows_in("offers", tables.paths(held) if held else [])
-    return {(row["offer"], row["version"]): row["title"] for row in known}
-
-
-def _currencies(tables: Tables) -> list[str]:
-    held = found(tables).tables.get("orders")
-    with closing(engine()) as connection:
-        view(connection, "orders", tables.paths(held) if held else [])
-        told = connection.execute("SELECT DISTINCT currency FROM orders ORDER BY ALL").fetchall()
-    return [currency for (currency,) in told]

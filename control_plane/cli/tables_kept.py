@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -14,6 +14,7 @@ from control_plane.analysis.layout import TablesError
 from control_plane.analysis.page import (
     DAY_HEADS,
     TOTAL_HEADS,
+    WIDE,
     day_cells,
     heading,
     html,
@@ -85,10 +86,17 @@ def show(terminal: Terminal, report: Report, *, by_day: bool) -> None:
     if not report.versions:
         terminal.say("Nothing was shown in this time.")
         return
-    terminal.table(TOTAL_HEADS, map(total_cells, report.versions))
+    _table(terminal, TOTAL_HEADS, map(total_cells, report.versions))
     if by_day:
         terminal.say()
-        terminal.table(DAY_HEADS, map(day_cells, report.days))
+        _table(terminal, DAY_HEADS, map(day_cells, report.days))
     terminal.note(
         "Orders count in every row whose offer their unit saw: do not add up profits of rows."
     )
+
+
+def _table(terminal: Terminal, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """All columns where a program may read them; drawn for people, those that fit."""
+    chosen = [at for at, head in enumerate(heads) if terminal.plain or head not in WIDE]
+    cells = ([row[at] for at in chosen] for row in rows)
+    terminal.table([heads[at] for at in chosen], cells)

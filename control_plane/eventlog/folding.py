@@ -43,6 +43,7 @@ ROUND_LIMIT_S = 10.0
 AT_ONCE = 64
 """Batches that go to the collector together, into one commit."""
 LATE_S = 7 * 86400
+TURN_PAUSE_S = 0.05
 PRUNE_EVERY_S = 60.0
 
 
@@ -88,9 +89,12 @@ class Folding:
             await asyncio.to_thread(self._turn.give_back)
 
     async def fold_whole(self) -> int:
-        """Until there is nothing new in any lane."""
+        """Until there is nothing new in any lane; waits for its turn."""
         folded = 0
-        while number := await self.fold(all_lanes=True):
+        while await asyncio.to_thread(self._find, True):
+            number = await self.fold(all_lanes=True)
+            if not number:
+                await asyncio.sleep(TURN_PAUSE_S)
             folded += number
         return folded
 

@@ -10,7 +10,7 @@ from control_plane.learning.lease import Lease
 from control_plane.storage.writer import StorageUnavailable, Writer
 
 NAME = "event log"
-LIFE_S = 60
+LIFE_S = 30
 """Longer than a round of folding; then another process may have its turn."""
 
 

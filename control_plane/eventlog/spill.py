@@ -30,7 +30,7 @@ class Spill:
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self.folder = folder
-        self._limit_bytes = limit_bytes
+        self.limit_bytes = limit_bytes
         self._lock = threading.Lock()
         self._current: SpillFile | None = None
         self._closed: deque[SpillFile] = deque()
@@ -49,7 +49,7 @@ class Spill:
     def append(self, frames: bytes) -> None:
         """Durable when it returns.  Raises `StorageUnavailable`; nothing was kept then."""
         with self._lock:
-            if self._size_bytes() + len(frames) > self._limit_bytes:
+            if self._size_bytes() + len(frames) > self.limit_bytes:
                 raise StorageUnavailable("the event log cannot be reached, and its spill is full")
             try:
                 self._current = self._current or SpillFile.make(self.folder)

@@ -59,6 +59,8 @@ def check_decision(decision: str) -> None:
 
 
 def is_name(text: str) -> bool:
+    if text.isascii() and text.isprintable():  # most are, and this is the fastest look
+        return 0 < len(text) <= NAME_LIMIT_BYTES
     return is_part(text) and len(text.encode()) <= NAME_LIMIT_BYTES
 
 

@@ -8,6 +8,7 @@ from control_plane.storage import tables_audit as _audit  # noqa: F401
 from control_plane.storage import tables_drafts as _drafts  # noqa: F401
 from control_plane.storage import tables_publishing as _publishing  # noqa: F401
 from control_plane.storage import tables_replay as _replay  # noqa: F401
+from control_plane.storage import tables_rights as _rights  # noqa: F401
 from control_plane.storage.tables import METADATA
 
 __all__ = ["METADATA"]

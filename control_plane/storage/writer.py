@@ -45,6 +45,8 @@ Together = Callable[[Connection, Sequence[P]], Sequence[T]]
 
 GROUP_LIMIT = 256
 """Jobs in one transaction, at most."""
+ENOUGH = 16
+"""So many are worth a transaction even if more are about to come."""
 WAITING_LIMIT = 256
 """Jobs that may wait; more are turned away, since memory is not durable."""
 WAITING_LIMIT_BYTES = 16 << 20
@@ -60,7 +62,7 @@ class Writer:
         self._waiting: deque[Waiting] = deque()
         self._held_bytes = 0
         self._door = threading.Condition(threading.Lock())
-        self._idle = False
+        self._may_begin = False
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
         self._thread.start()
@@ -92,20 +94,21 @@ class Writer:
     async def together(self, write: Together[P, T], brought: P, size_bytes: int) -> T:
         """What `write` gives for `brought`, once it is durable.  For coroutines.
 
-        Whatever waits with an equal `write` is written by one call of it.  An idle writer is
-        woken only after the event loop went round, so that what arrived together goes together.
+        Whatever waits with an equal `write` is written by one call of it.  The writer begins when
+        enough wait, or when the event loop went round: what arrived together goes together, and
+        the loop reads the next ones while these are synced.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._put(Waiting(write, future, True, brought, size_bytes, parent_here()), wake=False)
-        if self._idle:
+        if not self._may_begin:
             loop.call_soon(self._wake)
         return await future
 
     def _wake(self) -> None:
-        if self._idle:
+        if self._waiting and not self._may_begin:
             with self._door:
-                self._idle = False
+                self._may_begin = True
                 self._door.notify()
 
     def _put(self, one: Waiting, *, wake: bool = True) -> None:
@@ -118,8 +121,8 @@ class Writer:
                 raise StorageUnavailable(f"writes of {self._held_bytes} bytes are waiting already")
             self._held_bytes += one.size_bytes
             self._waiting.append(one)
-            if wake and self._idle:
-                self._idle = False
+            if not self._may_begin and (wake or len(self._waiting) >= ENOUGH):
+                self._may_begin = True
                 self._door.notify()
 
     def close(self) -> None:
@@ -140,12 +143,12 @@ class Writer:
         """Waits for a job, then takes what else is there; none: it is over."""
         while True:
             with self._door:
-                while not self._waiting and not self._closed:
-                    self._idle = True
+                while not (self._may_begin and self._waiting) and not self._closed:
                     self._door.wait()
                 taken = [
                     self._waiting.popleft() for _ in range(min(len(self._waiting), GROUP_LIMIT))
                 ]
+                self._may_begin = bool(self._waiting)
             group = [one for one in taken if one.begin()]
             if group or not taken:
                 return group

@@ -32,6 +32,7 @@ from control_plane.key_watch import WATCH, gauges
 from control_plane.services import Services
 from control_plane.storage.tables import signings
 from control_plane.storage.writer import WAITING_LIMIT, StorageUnavailable
+from control_plane.telemetry.log_metrics import log_metrics
 from control_plane.telemetry.pulse import Pulse
 
 disable_created_metrics()  # series that only say since when
@@ -100,6 +101,7 @@ class _ServicesCollector(Collector):
         yield _gauge("writes_waiting_limit", "More are turned away.", WAITING_LIMIT)
         yield from self._backgrounds()
         yield from self._keys()
+        yield from log_metrics(self._services)
         stored, is_up = [], 1
         try:
             stored = list(self._stored())

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from control_plane.analysis.compaction import compact
 from control_plane.analysis.layout import Tables
 from control_plane.analysis.parquet import PartWriter, rows_in
+from control_plane.analysis.queries import DecisionProfit
 from control_plane.storage import tables as t
 from control_plane.storage.database import Database
 from tests.control_plane.analysis.world import DAY_S, NOW_S, TENANT, World
@@ -39,7 +40,7 @@ async def test_killed_at_any_step_the_tables_are_those_of_before_or_after(world:
     database = world.services.settings.database
     step, outcomes = 0, set()
     while True:
-        step += 1
+        step += 2  # after a call is before the next
         before = ids(world)
         await world.visit(f"u{step + 2}", NOW_S + step)
         after = in_database(world)
@@ -84,6 +85,41 @@ def leftovers(world: World) -> set[str]:
     kept = {path.relative_to(tables.root).as_posix() for path in tables.root.rglob("*")}
     named = manifest.files | {"manifest.json", ".lock"}
     return {name for name in kept - named if (tables.root / name).is_file()}
+
+
+async def test_whoever_reads_meanwhile_sees_one_state_of_all_tables(world: World) -> None:
+    """Every round renames the day's files; a decision and its touch come and go together."""
+    await world.visit("u0")
+    world.compact()
+    with ThreadPoolExecutor(1) as pool:
+        compacting = pool.submit(compact_often, world)
+        reads = 0
+        while not compacting.done():
+            assert len(ids_at_once(world)) in (0, 1)
+            reads += 1
+        compacting.result()
+    assert reads > 1
+
+
+def ids_at_once(world: World) -> set[str]:
+    found = world.rows(DecisionProfit)
+    assert [row.exposures for row in found] == [1] * len(found)
+    return {row.decision for row in found}
+
+
+def compact_often(world: World) -> None:
+    database = world.services.database
+    with database.reading() as connection:
+        kept = {table: connection.execute(table.select()).all() for table in (t.decisions, t.touches)}
+    for _ in range(10):
+        with database.writing() as connection:
+            for table in kept:
+                connection.execute(table.delete())
+        world.compact()
+        with database.writing() as connection:
+            for table, rows in kept.items():
+                connection.execute(table.insert(), [dict(row._mapping) for row in rows])
+        world.compact()
 
 
 async def test_two_compactions_at_once_take_turns(world: World) -> None:

@@ -11,7 +11,7 @@ import pytest
 from control_plane.analysis.chart import svg
 from control_plane.analysis.page import html
 from control_plane.analysis.queries import DecisionProfit, OrderWorth
-from control_plane.analysis.report import Figures, Report, read_report, totals
+from control_plane.analysis.report import Day, Report, read_report, totals
 from tests.control_plane.analysis.world import DAY_S, NOW_S, WINDOW_S, World
 from tests.control_plane.shop import event
 
@@ -126,7 +126,7 @@ async def test_days_outside_stay_out_but_their_exposures_are_known(world: World)
 
 def made(versions: int = 2, days: int = 5) -> Report:
     rows = [
-        Figures(
+        Day(
             placement="hero",
             offer=f"<b>&{number}",
             version=f"{number:012x}",
@@ -153,7 +153,7 @@ def test_the_picture_has_a_panel_per_measure_and_a_line_per_version() -> None:
     assert len(drawn.findall("s:polyline", names)) == 3 * 2
     assert len(drawn.findall("s:circle", names)) == 3 * 2 * 5
     told = [title.text or "" for title in drawn.findall("s:circle/s:title", names)]
-    assert "2026-09-05: 4.00, <b>&1 000000000001 in hero, since 2026-09-01" in told
+    assert "2026-09-05: 4.00, <b>&1 000000000001 in hero" in told
 
 
 @pytest.mark.parametrize(("versions", "days"), [(0, 0), (1, 1), (7, 2), (12, 40)])

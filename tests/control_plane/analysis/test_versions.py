@@ -9,7 +9,7 @@ import pytest
 from control_plane.analysis.versions import offer_rows, version_of
 from edge.decision.bundle import Bundle
 from policy_compiler.compiling import compile_catalog
-from policy_compiler.weigh import Allocation
+from policy_compiler.weigh import Weights
 from tests.control_plane.shop import CATALOG, write_catalog
 
 ARMS = ["five-off/a5", "a-mug/one", "ten-off/p10", "ten-off/p20"]
@@ -35,7 +35,7 @@ def test_what_learning_found_is_no_new_version(tmp_path: Path) -> None:
     folder = write_catalog(tmp_path)
     shares = {"new": {"none": 1, "ten-off/p20": 9}, "*": {"a-mug/one": 7, "none": 1}}
     before = compile_catalog(folder).bundle
-    learned = compile_catalog(folder, weights={"hero": Allocation(shares=shares)}).bundle
+    learned = compile_catalog(folder, weights=Weights(allocations={"hero": shares})).bundle
     assert before.digest != learned.digest
     assert versions(before) == versions(learned)
 

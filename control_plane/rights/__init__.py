@@ -1,0 +1,1 @@
+"""What a person may ask of a shop: what is stored, correct it, erase it (`desk.py`)."""

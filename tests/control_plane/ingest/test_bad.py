@@ -1,0 +1,79 @@
+"""What is wrong in the formats of others is kept, in its format, with its reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from control_plane.storage import tables as t
+from edge.decision.events import BATCH_LIMIT_BYTES, BATCH_LIMIT_EVENTS
+from tests.control_plane.conftest import Running
+from tests.control_plane.ingest.telling import NOW_S, called, counts, ga4, ingest
+from tests.control_plane.test_collecting import quarantined, rows
+
+pytestmark = pytest.mark.anyio
+
+
+def bought(**changes: Any) -> dict[str, Any]:
+    return ga4(("purchase", {"transaction_id": "1", "value": 5, "currency": "EUR"} | changes))
+
+
+def ordered(**told: Any) -> dict[str, Any]:
+    return called("Order Completed", {"order_id": "1", "currency": "EUR"} | told)
+
+
+BAD: list[tuple[str, str, Any]] = [
+    ("ga4", "UNREADABLE_BODY", {"client_id": "x"}),
+    ("ga4", "UNREADABLE_BODY", [1]),
+    ("ga4", "UNREADABLE_BODY", b"\xff"),
+    ("ga4", "UNREADABLE_BODY", ga4(("page_view", {}), client_id="x" * 5000)),
+    ("ga4", "UNREADABLE", {"events": [7]}),
+    ("ga4", "UNKNOWN_TYPE", ga4(("view_promo", {}))),
+    ("ga4", "BAD_DATA", ga4(("view_promotion", {}))),
+    ("ga4", "BAD_DATA", ga4(("view_promotion", {"promotion_id": "x"}), client_id="")),
+    ("ga4", "BAD_DATA", ga4(("view_promotion", {"proffer_decision": "A" * 32}))),
+    ("ga4", "BAD_DATA", ga4(("view_promotion", {}), timestamp_micros="-1")),
+    ("ga4", "BAD_DATA", ga4(("purchase", {"transaction_id": "1", "currency": "EUR"}))),
+    ("ga4", "BAD_DATA", ga4(("purchase", {"transaction_id": "1", "value": 5}))),
+    ("ga4", "BAD_DATA", bought(value=1e9)),
+    ("ga4", "BAD_DATA", bought(transaction_id="")),
+    ("ga4", "WRONG_CURRENCY", bought(currency="USD")),
+    ("ga4", "BAD_TIME", ga4(("purchase", {}), timestamp_micros=(NOW_S + 9000) * 10**6)),
+    ("ga4", "TOO_OLD", ga4(("view_promotion", {}), timestamp_micros=(NOW_S - 8 * 86400) * 10**6)),
+    ("ga4", "TOO_LARGE", ga4(("view_promotion", {"x": "x" * 70_000}))),
+    ("segment", "UNREADABLE_BODY", [1]),
+    ("segment", "UNREADABLE_BODY", {"batch": {}}),
+    ("segment", "UNREADABLE", {"batch": [1]}),
+    ("segment", "UNREADABLE", called("Promotion Viewed", {}, timestamp="yesterday")),
+    ("segment", "UNKNOWN_TYPE", called("Promotion Seen", {})),
+    ("segment", "UNKNOWN_TYPE", {"type": "trick"}),
+    ("segment", "BAD_DATA", ordered(revenue="NaN")),
+    ("segment", "BAD_DATA", ordered(total=1, tax=2)),
+    ("segment", "BAD_DATA", ordered(total=1, tax="Infinity")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("format", "reason", "body"), BAD, ids=[f"{n}-{b[1]}" for n, b in enumerate(BAD)]
+)
+async def test_what_is_wrong_is_kept_with_its_reason(
+    plane: Running, format: str, reason: str, body: Any
+):
+    assert await counts(plane, format, body, shop=True) == (0, 0, 1)
+    (row,) = rows(plane, t.quarantine)
+    assert (row.reason, row.trust) == (reason, "shop")
+    assert row.format == (f"{format}-body" if reason == "UNREADABLE_BODY" else format)
+    if row.format.endswith("-body"):
+        assert row.event == (body if isinstance(body, bytes) else msgspec.json.encode(body))
+    plane.services.collector.replay_quarantine()
+    assert quarantined(plane) == [reason]
+
+
+async def test_bodies_that_are_too_large_are_the_only_ones_refused(plane: Running):
+    many = {"events": [1] * (BATCH_LIMIT_EVENTS + 1)}
+    large = b" " * (BATCH_LIMIT_BYTES + 1)
+    for body in (many, large):
+        assert (await ingest(plane, "ga4", body)).status_code == 413
+    assert quarantined(plane) == []
