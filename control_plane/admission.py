@@ -81,6 +81,10 @@ class Admission:
         self._edge_secrets = edge_secrets
         self._rules = rules
 
+    @property
+    def edge_secrets(self) -> Callable[[], tuple[bytes, ...]]:
+        return self._edge_secrets
+
     def at_hand(self) -> Admission:
         """The same without ever waiting for a store: raises `NotAtHand` where it would."""
         return Admission(AtHand(self._policies), self._edge_secrets, self._rules)

@@ -47,6 +47,7 @@ from control_plane.learning.loop import keep_learning
 from control_plane.pruning import keep_pruned
 from control_plane.publishing import PublishRefused
 from control_plane.releasing.watch import keep_releasing
+from control_plane.rights.keeping import keep_erased
 from control_plane.services import Background, Services
 from control_plane.settings import Settings, read_settings
 from control_plane.sparing import spare_collector
@@ -101,6 +102,7 @@ BACKGROUND: tuple[Background, ...] = (
     keep_releasing,
     keep_watched,
     keep_folded,
+    keep_erased,
     announce_setup,
     keep_accounts_swept,
 )

@@ -27,6 +27,7 @@ from control_plane.ingest.splitting import pieces_of
 from control_plane.ingest.typed import Arrival, Fact, Format, Rejected
 from control_plane.policies import NotAtHand
 from control_plane.quarantine import Quarantined
+from control_plane.rights.forgotten import Forgotten
 from control_plane.storage.database import Database
 from control_plane.storage.writer import Writer
 
@@ -60,6 +61,7 @@ class Collector:
         self._tenant = tenant
         self._currency = currency
         self._now_s = now_s
+        self._forgotten = Forgotten(tenant, admission.edge_secrets, now_s)
         self._store = self._store_all  # one and the same for all batches
         self.received = Receipt(0, 0, 0)
         """What came since the start, and what became of it."""
@@ -106,7 +108,10 @@ class Collector:
         return receipt
 
     def _store_all(self, connection: Connection, batches: Sequence[Read]) -> list[Receipt]:
-        return store_all(connection, self._tenant, batches)
+        kept = self._forgotten.sifted(connection, batches)
+        receipts = store_all(connection, self._tenant, [each.read for each in kept])
+        pairs = zip(kept, receipts, strict=True)
+        return [receipt + Receipt(0, each.dropped, 0) for each, receipt in pairs]
 
     def _read_here(self, batch: Batch, size_bytes: int) -> Read | None:
         """In the event loop, what takes less than going to another thread; None for the rest."""

@@ -90,6 +90,9 @@ PROBLEMS: dict[str, ProblemType] = {
     "unknown-channel": ProblemType(
         "There is no such channel", 404, "GET /v1/channels lists those there are."
     ),
+    "unknown-order": ProblemType(
+        "There is no such order", 404, "Send the id that the shop told the order under."
+    ),
     "unknown-ramp": ProblemType(
         "There is no such ramp", 404, "Look at the ramps of the channel, and name one of them."
     ),

@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import Connection, Table, case, delete, select
 
 from control_plane.ingest.corrections import store_return
@@ -29,6 +30,7 @@ from control_plane.storage import tables as t
 from control_plane.storage.bulk import Many, Row, pieces, places
 
 Name = tuple[str, str, str]
+MONEY = (Order, Return)
 
 
 class Receipt(Struct, frozen=True):
@@ -85,6 +87,32 @@ def store_all(connection: Connection, tenant: str, batches: Sequence[Read]) -> l
 
     What needs others to be settled (`ingest/settling.py`) comes after all that does not.
     """
+    groups = _groups(batches)
+    return [each for group in groups for each in _store_group(connection, tenant, group)]
+
+
+def _groups(batches: Sequence[Read]) -> list[list[Read]]:
+    """Neighbours that can be written together.
+
+    Money that conflicts leaves its name to the next event that bears it: such a next one is
+    in another group.
+    """
+    groups: list[list[Read]] = [[]]
+    money: set[Name] = set()
+    for batch in batches:
+        if money and any(_name(fact) in money for fact in batch.facts):
+            groups.append([])
+            money.clear()
+        groups[-1].append(batch)
+        money.update(_name(fact) for fact in batch.facts if isinstance(fact.body, MONEY))
+    return groups
+
+
+def _name(fact: Fact) -> Name:
+    return fact.trust.value, fact.source, fact.id
+
+
+def _store_group(connection: Connection, tenant: str, batches: Sequence[Read]) -> list[Receipt]:
     plain = [Read(list(filter(is_settled, b.facts)), b.quarantined, b.received_s) for b in batches]
     receipts = _store_settled(connection, tenant, plain)
     if all(len(a.facts) == len(b.facts) for a, b in zip(plain, batches, strict=True)):
@@ -144,7 +172,7 @@ def _new_names(connection: Connection, tenant: str, batches: Sequence[Read]) -> 
     unique: dict[Name, Fresh] = {}
     for number, batch in enumerate(batches):
         for fact in batch.facts:
-            name = (fact.trust.value, fact.source, fact.id)
+            name = _name(fact)
             if name not in unique:
                 unique[name] = Fresh(number, fact, batch.received_s)
     for seen in _seen(connection, tenant, list(unique)):
@@ -334,12 +362,14 @@ def _conflict(
 def _put_away(
     connection: Connection, tenant: str, batches: Sequence[Read], told: Sequence[Told]
 ) -> None:
-    """Once per second of arrival, since making room costs more than putting away."""
-    bad: dict[int, list[Quarantined]] = {}
-    for batch, said in zip(batches, told, strict=True):
-        bad.setdefault(batch.received_s, []).extend([*batch.quarantined, *said.conflicts])
-    for received_s, each in bad.items():
-        put_away(connection, tenant, each, received_s)
+    """All at once, since making room costs more than putting away."""
+    bad = [
+        each if each.received_s is not None else replace(each, received_s=batch.received_s)
+        for batch, said in zip(batches, told, strict=True)
+        for each in (*batch.quarantined, *said.conflicts)
+    ]
+    if bad:
+        put_away(connection, tenant, bad, batches[-1].received_s)
 
 
 def _row(tenant: str, values: Struct, **more: Any) -> dict[str, Any]:

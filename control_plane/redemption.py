@@ -40,6 +40,7 @@ from control_plane.redemption_book import (
     Entry,
 )
 from control_plane.releasing.promises import BROKEN, note_broken
+from control_plane.rights.forgotten import Forgotten
 from control_plane.settings import Settings
 from control_plane.storage.writer import StorageUnavailable, Writer
 from control_plane.telemetry.pulse import beat
@@ -110,6 +111,7 @@ class Redemptions:
         self._policies = policies
         self._publisher = publisher
         self._now_s = now_s
+        self._forgotten = Forgotten(settings.tenant, edge_secrets, now_s)
 
     async def reserve(self, asked: Reserve) -> Reservation:
         """Hold an offer for an order.  Raises `Refused` with the reason."""
@@ -119,6 +121,7 @@ class Redemptions:
 
         def job(connection: Connection) -> Reservation:
             book = self._book(connection, now_s)
+            self._forgotten.check(connection, token)
             return _answer(self._hold(book, asked, token, bundle, caps, now_s))
 
         try:

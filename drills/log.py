@@ -29,5 +29,5 @@ DRILLS: dict[str, Drill] = {
     "log, full and broken disk": lambda place: log_calls.refused(place, range(1, 60, EVERY)),
     "log, order of calls": lambda place: log_order.drill(place, 200),
     "log, bucket away": lambda place: log_servers.outage(place, OUTAGE_S),
-    "log, overload": lambda place: log_servers.overload(place, 4),
+    "log, overload": lambda place: log_servers.overload(place, 20),
 }

@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from drills.log_servers import collector, sender, settings_of, settled
@@ -34,7 +34,7 @@ def drill(place: Path, batches: int) -> Counter[str]:
     counts: Counter[str] = Counter()
     for way, order in ORDER.items():
         account = _account(place / way, way, batches)
-        told = list(_told(account))
+        told = list(told_between(account, _event))
         assert len(told) >= batches, f"{len(told)} of {batches} answers are in the account"
         for events in told:
             assert _holds(events, order), (way, events)
@@ -73,8 +73,11 @@ def _block(folder: Path) -> None:
     folder.write_bytes(b"")
 
 
-def _told(account: list[str]) -> Iterator[list[str]]:
-    """For each 202, what ended since the one before; from the second one on."""
+def told_between(account: list[str], event: Callable[[str, str], list[str]]) -> Iterator[list[str]]:
+    """For each 202, what ended since the one before; from the second one on.
+
+    `event` gives the names of what matters about a call, by the call and what is told of it.
+    """
     events: list[str] = []
     begun: dict[tuple[str, str], str] = {}
     is_first = True
@@ -91,7 +94,7 @@ def _told(account: list[str]) -> Iterator[list[str]]:
         elif rest.endswith("<unfinished ...>"):
             begun[thread, call] = rest
         elif "= -1" not in rest:
-            events += _event(call, begun.pop((thread, call), "") + rest)
+            events += event(call, begun.pop((thread, call), "") + rest)
 
 
 def _event(call: str, about: str) -> list[str]:

@@ -205,11 +205,11 @@ async def _counted(forge: Forge, number: int) -> Counted:
 def _batches(forge: Forge, number: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Of one kind each, in an order that chance gives."""
     kinds = list(RECORDS)
-    left = number
+    left, most = number, max(2, min(BATCH, number // 100))
     while left:
         kind = "valid" if forge.random.random() < VALID else forge.random.choice(kinds)
         make = Forge.good if kind == "valid" or not forge.valid else RECORDS[kind][1]
-        some = min(left, forge.random.randrange(1, BATCH))
+        some = min(left, forge.random.randrange(1, most))
         left -= some
         yield (kind if forge.valid else "valid"), [make(forge) for _ in range(some)]
 

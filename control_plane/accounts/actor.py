@@ -12,8 +12,9 @@ from msgspec import Struct
 
 Role = Literal["viewer", "editor", "approver", "publisher", "admin"]
 Permission = Literal[
-    "read", "edit", "approve", "publish", "kill", "redeem", "collect", "audit", "keys", "accounts"
-]
+    "read", "edit", "approve", "publish", "kill", "redeem", "collect", "audit", "keys", "accounts",
+    "subjects",
+]  # fmt: skip
 
 ROLES: tuple[Role, ...] = get_args(Role)
 PERMISSIONS: tuple[Permission, ...] = get_args(Permission)

@@ -136,4 +136,3 @@ def _total(group: list[Day]) -> Total:
         last_day=max(on),
         **values,
     )
-

@@ -19,6 +19,7 @@ from control_plane.releasing import operations as channels
 from control_plane.releasing import plan_operations as plans
 from control_plane.reviewing import operations as reviewing
 from control_plane.reviewing import replay_operations as replays
+from control_plane.rights import operations as rights
 from control_plane.telemetry import metrics
 
 CHAPTERS: tuple[tuple[Operation, ...], ...] = (
@@ -33,6 +34,7 @@ CHAPTERS: tuple[tuple[Operation, ...], ...] = (
     reviewing.OPERATIONS,  # who approves it
     channels.OPERATIONS,  # what is live, and how it gets out and back
     plans.OPERATIONS,  # ramps, schedules, the calendar
+    rights.OPERATIONS,  # what is stored about a person
     keys.OPERATIONS,  # who may sign, and what expires when
     metrics.OPERATIONS,  # how this process fares
     openapi.OPERATIONS,  # this list, for programs

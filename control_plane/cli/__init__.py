@@ -30,6 +30,7 @@ from control_plane.cli.replaying import replay_command
 from control_plane.cli.schema import schema_command
 from control_plane.cli.serving import edge_command, serve_command
 from control_plane.cli.simulating import simulate_command
+from control_plane.cli.subjects import subject_app
 from control_plane.cli.tables import report_command, tables_app
 from control_plane.cli.terminal import ENVIRONMENT, OK, CommandFailed, Unusable, report
 from control_plane.cli.verifying import verify_command
@@ -89,6 +90,7 @@ app.add_typer(audit_app)
 app.add_typer(accounts_app)
 app.add_typer(catalog_app)
 app.add_typer(tables_app)
+app.add_typer(subject_app)
 
 
 def run(arguments: Sequence[str]) -> int:

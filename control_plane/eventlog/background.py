@@ -35,6 +35,8 @@ async def keep_folded(services: Services) -> None:
             if str(error) != trouble:
                 log.warning("the event log is not folded: %s", error)
             trouble = str(error)
+        except Exception:  # whatever it is, events go on coming in
+            log.exception("folding the event log failed")
         await asyncio.sleep(PAUSE_S if folded else every_s)
 
 

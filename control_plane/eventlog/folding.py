@@ -79,7 +79,6 @@ class Folding:
         """
         found = await asyncio.to_thread(self._find, all_lanes)
         if not found:
-            self.seen.lag_s = 0.0
             return 0
         if not await asyncio.to_thread(self._turn.take):
             return 0
@@ -120,7 +119,10 @@ class Folding:
     def _find(self, all_lanes: bool) -> list[Found]:
         offsets = look(self._log.store, self._log.names).offsets
         self.seen.aside, self.seen.missing = offsets.aside, offsets.missing
-        return self._reader.find(offsets, self._log.lanes, all_lanes=all_lanes)
+        found = self._reader.find(offsets, self._log.lanes, all_lanes=all_lanes)
+        if not found:
+            self.seen.lag_s = 0.0
+        return found
 
     async def _fold_all(self, all_lanes: bool) -> int:
         # anew: whoever had the turn before has moved them

@@ -12,10 +12,11 @@ from typing import Any
 from sqlalchemy import Connection, delete, select
 
 from control_plane.admission import Admission
-from control_plane.facts import Receipt, store
+from control_plane.facts import Read, Receipt, store
 from control_plane.ingest.splitting import pieces_of
 from control_plane.ingest.typed import Arrival, Fact, Reason, Rejected, Trust
 from control_plane.quarantine import Quarantined
+from control_plane.rights.forgotten import Forgotten
 from control_plane.storage import tables as t
 
 q = t.quarantine.c
@@ -56,7 +57,9 @@ def try_again(
             facts += good
             left += bad
     connection.execute(delete(t.quarantine).where(q.id.in_(gone)))
-    receipt = store(connection, tenant, facts, left, now_s)
+    forgotten = Forgotten(tenant, admission.edge_secrets, lambda: now_s)
+    (kept,) = forgotten.sifted(connection, [Read(facts, left, now_s)])
+    receipt = store(connection, tenant, kept.read.facts, kept.read.quarantined, now_s)
     still = receipt.quarantined + len(rows) - len(gone)
     return Receipt(receipt.accepted, receipt.duplicates, still)
 

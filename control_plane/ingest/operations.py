@@ -61,11 +61,13 @@ async def _keep(call: Call, body: bytes, from_shop: bool, format: Format) -> Ans
     return Answer(await call.services.events.keep(batch), 202)
 
 
-def _ingest(format: Format, summary: str, query: type[Struct] | None = None) -> Operation:
+def _ingest(
+    format: Format, sender: str, summary: str, query: type[Struct] | None = None
+) -> Operation:
     return Operation(
         method="POST",
         path=f"/v1/ingest/{format}",
-        name=f"send_{format}_events",
+        name=f"send_{sender}_events",
         summary=summary,
         tag="ingest",
         permission="public",
@@ -83,8 +85,13 @@ def _ingest(format: Format, summary: str, query: type[Struct] | None = None) -> 
 
 
 OPERATIONS = (
-    _ingest("ga4", "Takes a body of GA4's Measurement Protocol; 202 once it is durable.", Ga4Query),
-    _ingest("segment", "Takes a call of Segment or RudderStack, or a batch of them."),
+    _ingest(
+        "ga4",
+        "google",
+        "Takes a body of GA4's Measurement Protocol; 202 once it is durable.",
+        Ga4Query,
+    ),
+    _ingest("segment", "segment", "Takes a call of Segment or RudderStack, or a batch of them."),
     Operation(
         method="POST",
         path="/v1/webhooks/orders",

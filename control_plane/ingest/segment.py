@@ -95,7 +95,7 @@ def translate(raw: bytes, arrival: Arrival, rules: Rules) -> list[Fact]:
     if call.type != "track" or call.event not in (*KINDS, ORDER, REFUND):
         what = f"{call.type[:40]!a} call, event {(call.event or '')[:80]!a}"
         raise Rejected(Reason.UNKNOWN_TYPE, what)
-    told = decode(call.properties, Properties | None) or Properties()
+    told = decode(_object(call.properties), Properties)
     when = call.timestamp or call.original_timestamp
     agent = call.context.user_agent if call.context else None
     piece = Piece(
@@ -114,6 +114,11 @@ def translate(raw: bytes, arrival: Arrival, rules: Rules) -> list[Fact]:
     if call.event in KINDS:
         return shown(piece, KINDS[call.event], [_place(told)], rules)
     return _sold(piece, told, rules) if call.event == ORDER else _refunded(piece, told)
+
+
+def _object(properties: msgspec.Raw) -> msgspec.Raw:
+    """Libraries write null for none."""
+    return NO_PROPERTIES if bytes(properties) == b"null" else properties
 
 
 def _place(told: Properties) -> Shown:

@@ -157,8 +157,7 @@ class Erasing(Struct, frozen=True, kw_only=True):
         ]
         self._update(connection, t.redemptions, ["reservation"], redemptions)
         caps = [
-            {"key_cap": row["cap"], "cap": self._cap(row["cap"])}
-            for row in found.redemption_counts
+            {"key_cap": row["cap"], "cap": self._cap(row["cap"])} for row in found.redemption_counts
         ]
         self._update(connection, t.redemption_counts, ["cap"], caps)
         promises = [
@@ -240,5 +239,8 @@ def days_of(found: Found) -> list[str]:
     rows: Iterable[tuple[Row, str]] = (
         (row, column) for table, column in TIMES.items() for row in getattr(found, table)
     )
-    numbers = {row[column] // DAY_S for row, column in rows}
-    return sorted((EPOCH + timedelta(days=number)).isoformat() for number in numbers)
+    return sorted({day_of(row[column]) for row, column in rows})
+
+
+def day_of(time_s: int) -> str:
+    return (EPOCH + timedelta(days=time_s // DAY_S)).isoformat()

@@ -69,6 +69,13 @@ def find(connection: Connection, tenant: str, subject: Subject) -> Found:
     return _Search(connection, tenant, subject).all()
 
 
+def find_redeemed_anew(connection: Connection, tenant: str, subject: Subject, found: Found) -> None:
+    """Checkouts go on meanwhile: redemptions, their caps and returns as they are now."""
+    search = _Search(connection, tenant, subject)
+    search.found = found
+    search.find_redeemed()
+
+
 def linked(found: Found, subject: Subject) -> Linked:
     """Ids that requests and orders name together with the subject's."""
     visitors = {row["visitor"] for row in found.orders}
@@ -89,22 +96,20 @@ class _Search:
         self._connection = connection
         self._tenant = tenant
         self._subject = subject
-        self._found = Found()
+        self.found = Found()
 
     def all(self) -> Found:
-        found, c = self._found, self._subject
+        found, c = self.found, self._subject
         found.records = self._records()
         d = t.decisions.c
         of_unit = [each.in_(c.units) for each in (d.unit, d.holdout_unit, d.global_unit)]
         digests = [row["digest"] for row in found.records]
-        found.decisions = self._rows(
-            t.decisions, "id", [or_(*of_unit), *_in(d.record, digests)]
-        )
+        found.decisions = self._rows(t.decisions, "id", [or_(*of_unit), *_in(d.record, digests)])
         found.touches = self._rows(
             t.touches, "decision", _in(t.touches.c.decision, found.decision_ids)
         )
         self._find_orders()
-        self._find_redeemed()
+        self.find_redeemed()
         self._find_named()
         return found
 
@@ -120,7 +125,7 @@ class _Search:
         ]
 
     def _find_orders(self) -> None:
-        found, o = self._found, t.orders.c
+        found, o = self.found, t.orders.c
         of_units = self._rows(
             t.order_units, "order_id", _in(t.order_units.c.unit, self._subject.units)
         )
@@ -132,12 +137,10 @@ class _Search:
         ]
         found.orders = self._rows(t.orders, "order_id", theirs)
         ids = named | {row["order_id"] for row in found.orders}
-        found.order_units = self._rows(
-            t.order_units, "unit", _in(t.order_units.c.order_id, ids)
-        )
+        found.order_units = self._rows(t.order_units, "unit", _in(t.order_units.c.order_id, ids))
 
-    def _find_redeemed(self) -> None:
-        found, r, p = self._found, t.redemptions.c, broken_promises.c
+    def find_redeemed(self) -> None:
+        found, r, p = self.found, t.redemptions.c, broken_promises.c
         found.redemptions = self._rows(
             t.redemptions,
             "reservation",
@@ -164,11 +167,9 @@ class _Search:
 
     def _find_named(self) -> None:
         """What tells of the subject in a text: everything of these tables is looked at."""
-        found = self._found
+        found = self.found
         mentions = Mentions(self._subject, found.order_ids, found.decision_ids)
-        found.quarantine = [
-            row for row in self._all(t.quarantine, "id") if mentions(row["event"])
-        ]
+        found.quarantine = [row for row in self._all(t.quarantine, "id") if mentions(row["event"])]
         names = {row["digest"] for row in found.records}
         names |= {row["return_id"] for row in found.returns}
         found.events = [

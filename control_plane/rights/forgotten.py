@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import re
 import time
-from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec import Struct, structs
@@ -40,6 +39,7 @@ from control_plane.rights.mentions import (
     decision_ids,
     leaves_of,
     read,
+    unpacked,
 )
 from control_plane.rights.subjects import hash_of
 from control_plane.storage import tables as t
@@ -136,9 +136,7 @@ class Forgotten:
         for piece in pieces(list(ids)):
             touches = t.touches.c
             connection.execute(
-                delete(t.touches).where(
-                    touches.tenant == self.tenant, touches.decision.in_(piece)
-                )
+                delete(t.touches).where(touches.tenant == self.tenant, touches.decision.in_(piece))
             )
 
     def _count(self, connection: Connection, dropped: int) -> None:
@@ -225,10 +223,7 @@ def _kinds_of(key: str, text: str) -> str:
 
 
 def _names_in_record(text: str) -> Iterator[str]:
-    try:
-        data = b64decode(text)
-    except ValueError:
-        return
+    data = unpacked(text)
     found = read(data)
     if found is not None:
         yield from _units_of_record(data)

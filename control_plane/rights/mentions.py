@@ -31,11 +31,11 @@ from edge.decision.request import Request, unpack_request
 
 LONG_CHARS = 8
 DECISION = re.compile(rb"[0-9a-f]{32}")
-PERSON_KEYS = frozenset(
-    "visitor customer subject unit client_id user_id user_pseudo_id userId anonymousId"
-    " previousId".split()
-)
-ORDER_KEYS = frozenset("order_id orderId transaction_id".split())
+OURS = ("visitor", "customer", "subject", "unit")
+GA4 = ("client_id", "user_id", "user_pseudo_id")
+SEGMENT = ("userId", "anonymousId", "previousId")
+PERSON_KEYS = frozenset((*OURS, *GA4, *SEGMENT))
+ORDER_KEYS = frozenset(("order_id", "orderId", "transaction_id"))
 RECORD_KEY = "record"
 
 Leaf = tuple[str, Any]
@@ -63,7 +63,8 @@ class Mentions:
         leaves = leaves_of(raw)
         if leaves is None:
             return self._in_bytes(raw)
-        if not any([self._is_ours(key, each) for key, each in leaves]):
+        ours = [self._is_ours(key, each) for key, each in leaves]  # all of them, to learn
+        if not any(ours):
             return False
         self._learn(leaves)
         return True
@@ -89,10 +90,7 @@ class Mentions:
         return self._has_long(data) or self._has_decision(data)
 
     def _is_record_ours(self, text: str) -> bool:
-        try:
-            data = b64decode(text)
-        except ValueError:
-            return False
+        data = unpacked(text)
         found = read(data)
         if found is None:
             return self._has_long(data)
@@ -147,6 +145,14 @@ def read(data: bytes) -> tuple[Record, Request] | None:
         return record, unpack_request(record.request)
     except RequestError:
         return None
+
+
+def unpacked(text: str) -> bytes:
+    """What base64 stands for; the text itself where it is none."""
+    try:
+        return b64decode(text)
+    except ValueError:
+        return text.encode(errors="replace")
 
 
 def decision_ids(record: Record) -> list[str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -143,6 +146,69 @@ def test_what_never_changes_is_put_and_what_does_is_swapped(store: ObjectStore):
         store.put(CHANNEL, b"one")
     with pytest.raises(ObjectError, match="no name of a channel's file"):
         store.swap(NAME_OF_BUNDLE, BUNDLE, None)
+
+
+# --- the event log ------------------------------------------------------------
+
+SEGMENTS = "log/shop/segments/"
+
+
+def segment(lane: str, number: int) -> str:
+    return f"{SEGMENTS}{lane * 24}/{number // 1000:09d}/{number % 1000:03d}"
+
+
+def test_of_many_who_create_the_same_object_one_does(place: Place):
+    log: Any = place.store
+    with ThreadPoolExecutor(4) as threads:
+        done = list(threads.map(lambda n: log.create(segment("a", 1), b"%d" % n), range(8)))
+    assert done.count(True) == 1
+    stored = log.look(segment("a", 1))
+    assert stored is not None and stored.data == b"%d" % done.index(True)
+    assert place.names() == [segment("a", 1)]  # and no other file is left behind
+
+
+def test_the_log_is_listed_in_order_from_behind_a_name_and_folder_by_folder(place: Place):
+    log: Any = place.store
+    for lane, number in (("b", 1), ("a", 1000), ("a", 2), ("a", 999), ("a", 1)):
+        assert log.create(segment(lane, number), b"x")
+    lane = f"{SEGMENTS}{'a' * 24}/"
+    mine = [segment("a", number) for number in (1, 2, 999, 1000)]
+    assert [each.name for each in log.list(lane)] == mine
+    assert [each.name for each in log.list(lane, mine[1])] == mine[2:]
+    assert [each.name for each in log.list(lane, mine[0], 2)] == mine[1:3]
+    assert [each.name for each in log.list(SEGMENTS)] == [*mine, segment("b", 1)]
+    assert log.folders(SEGMENTS) == ["a" * 24, "b" * 24]
+    assert abs(log.list(lane)[0].changed_s - time.time()) < 60
+    assert log.list("log/nobody/segments/") == [] == log.folders("log/nobody/segments/")
+
+
+def test_what_is_deleted_is_gone_with_its_folders_and_may_be_deleted_twice(place: Place):
+    log: Any = place.store
+    log.create(segment("a", 1), b"x")
+    for _ in range(2):
+        log.delete(segment("a", 1))
+    assert log.look(segment("a", 1)) is None
+    assert log.folders(SEGMENTS) == []
+
+
+def test_only_objects_of_the_log_are_created_or_deleted(place: Place):
+    log: Any = place.store
+    for act in (lambda: log.create(CHANNEL, b"x"), lambda: log.delete(NAME_OF_BUNDLE)):
+        with pytest.raises(ObjectError, match="no name of an object of the log"):
+            act()
+    with pytest.raises(ObjectError, match="created, not put"):
+        place.store.put(segment("a", 1), b"x")
+
+
+def test_what_a_writer_that_died_left_half_done_is_tidied_away_after_a_while(tmp_path: Path):
+    store = DirectoryStore(tmp_path)
+    store.create(segment("a", 1), b"x")
+    left = [tmp_path / ".parts" / name for name in ("old", "young")]
+    for path in left:
+        path.write_bytes(b"half")
+    os.utime(left[0], (1, 1))
+    store.tidy()
+    assert [path.exists() for path in left] == [False, True]
 
 
 @pytest.mark.parametrize(

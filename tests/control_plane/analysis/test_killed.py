@@ -110,7 +110,9 @@ def ids_at_once(world: World) -> set[str]:
 def compact_often(world: World) -> None:
     database = world.services.database
     with database.reading() as connection:
-        kept = {table: connection.execute(table.select()).all() for table in (t.decisions, t.touches)}
+        kept = {
+            table: connection.execute(table.select()).all() for table in (t.decisions, t.touches)
+        }
     for _ in range(10):
         with database.writing() as connection:
             for table in kept:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 
+from control_plane.analysis import queries
 from control_plane.analysis.compaction import Compacted, compact
-from control_plane.analysis.queries import rows
+from control_plane.analysis.layout import Tables
+from control_plane.analysis.parquet import rows_in
 from control_plane.appraisal import CartFacts
 from control_plane.collecting import Collector
 from control_plane.facts import Receipt
@@ -83,4 +85,21 @@ class World:
         return compact(self.services.database, self.folder, TENANT, days, **given)
 
     def rows(self, result: type[S], attribution_s: int = WINDOW_S) -> list[S]:
-        return rows(self.folder, result, attribution_s)
+        return queries.rows(self.folder, result, attribution_s)
+
+
+def rows(world: World, name: str) -> list[dict[str, object]]:
+    tables = Tables(world.folder)
+    manifest = tables.manifest()
+    assert manifest is not None
+    return rows_in(name, tables.paths(manifest.tables[name]))
+
+
+def files(world: World) -> set[str]:
+    """Below `tables`, but for the lock and the manifest."""
+    root = world.folder / "tables"
+    return {path.relative_to(root).as_posix() for path in root.rglob("part-*")}
+
+
+def day(time_s: int) -> date:
+    return datetime.fromtimestamp(time_s, UTC).date()

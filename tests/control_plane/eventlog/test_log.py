@@ -21,6 +21,7 @@ from control_plane.eventlog.offsets import look
 from control_plane.eventlog.pruning import every
 from control_plane.eventlog.segments import BODY_AT, frame, segment
 from control_plane.eventlog.store import Batch
+from control_plane.telemetry.log_metrics import log_metrics
 from tests.control_plane.eventlog.kinds import LOGS, Kept
 from tests.control_plane.shop import event
 
@@ -241,3 +242,17 @@ def test_every_tenant_has_a_log_of_its_own(tenant: str, tmp_path: Path):
     mine, others = Names(tenant), Names("other")
     assert mine.root != others.root
     assert mine.root.count("/") == 2 and len(mine.root) < 80
+
+
+def test_metrics_tell_of_the_log(kept: Kept):
+    keep(log_of(kept), batch("a"))
+    kept.settle()
+    told = {
+        sample.name: sample.value
+        for family in log_metrics(kept.services)
+        for sample in family.samples
+    }
+    assert told["proffer_log_up"] == 1
+    assert told["proffer_log_spill_bytes"] == told["proffer_log_lag_seconds"] == 0
+    assert told["proffer_log_segments_total"] > 0
+    assert told["proffer_log_spill_limit_bytes"] == 1 << 30
