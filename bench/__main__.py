@@ -16,6 +16,7 @@ PARTS: dict[str, list[str]] = {
     "kernel": [],
     "javascript_worker": [],
     "flicker": [],
+    "beacons": [],
 }
 """Module of this package -> its arguments."""
 

@@ -51,6 +51,7 @@ ROOM = GROUP_LIMIT + WAITING_LIMIT
 """Batches that are being written or wait for it."""
 OVERLOAD_TIMES = 4
 RSS_LIMIT_MB = 150
+TRIES = 20
 TRACED = "write,pwrite64,fsync,fdatasync,sendto,sendmsg,writev"
 
 
@@ -177,13 +178,7 @@ def order(home: Home, batches: int) -> Counter[str]:
     load, port = Sender("order", connections=1, pause_s=0.0), free_port()
     out = home.settings.data / "account"
     with collector(home.settings, port, {}) as process:
-        traced = [process.pid, *(_family(home.cluster) if home.cluster else ())]
-        pids = [word for pid in traced for word in ("-p", str(pid))]
-        command = ["strace", "-f", "-y", "-s", "40", "-e", f"trace={TRACED}", "-o", str(out), *pids]
-        tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        assert tracer.stderr is not None
-        for _ in traced:
-            assert "attached" in tracer.stderr.readline()
+        tracer = _traced(process, home.cluster, out)
         with load.at(port):
             load.wait_for(batches)
         tracer.terminate()
@@ -197,12 +192,34 @@ def order(home: Home, batches: int) -> Counter[str]:
     return Counter({"202 after its sync": len(told)})
 
 
-def _family(cluster: Cluster) -> list[int]:
-    """The server and its children, of which each may be the one that syncs."""
-    assert cluster._process is not None
+def _traced(process: BaseProcess, cluster: Cluster | None, out: Path) -> subprocess.Popen[str]:
+    """strace on the server, and on each process of PostgreSQL: any of them may be who syncs."""
+    for _ in range(TRIES):
+        pids = [process.pid, *_family(cluster)]
+        each = [word for pid in pids for word in ("-p", str(pid))]
+        command = ["strace", "-f", "-y", "-s", "40", "-e", f"trace={TRACED}", "-o", str(out), *each]
+        tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        assert tracer.stderr is not None
+        for _ in pids:
+            assert "attached" in tracer.stderr.readline()
+        if all(_is_traced(pid) for pid in _family(cluster)):
+            return tracer
+        tracer.terminate()  # one was born between looking and attaching
+        tracer.communicate()
+    raise AssertionError("PostgreSQL's processes come and go too fast to be traced")
+
+
+def _family(cluster: Cluster | None) -> list[int]:
+    """PostgreSQL's server and its children."""
+    if cluster is None or cluster._process is None:
+        return []
     pid = cluster._process.pid
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [pid, *map(int, children)]
+
+
+def _is_traced(pid: int) -> bool:
+    return "\nTracerPid:\t0\n" not in Path(f"/proc/{pid}/status").read_text()
 
 
 def _event(call: str, about: str) -> list[str]:

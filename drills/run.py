@@ -10,6 +10,9 @@
                          refresh: measured from decision records
     spark                every query over the tables for analysis gives the same integers on DuckDB
                          and on a local Spark; needs Java 17 or newer
+    beacons, …           beacons into SQLite and into PostgreSQL: servers killed, at random and at
+                         each call; disks full and broken; the order of calls; overload
+                         (`drills/beacons.py`)
     log, …               the event log of objects: its collectors killed, at random and at each
                          call; disks full and broken; the order of calls; its bucket away; overload
                          (`drills/log.py`)
@@ -40,8 +43,8 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from control_plane.settings import Settings
+from drills import beacons, propagation, restarts, spark, steps, wire
 from drills import log as event_log
-from drills import propagation, restarts, spark, steps, wire
 from tests.support.postgres import Cluster
 from tests.support.s3 import S3Server
 
@@ -132,9 +135,9 @@ def on_both_engines() -> Counter[str]:
         return spark.drill(place, SHOP_DECISIONS)
 
 
-def of_the_log(name: str) -> Counter[str]:
+def in_folder(drill: Callable[[Path], Counter[str]]) -> Counter[str]:
     with folder() as place:
-        return event_log.DRILLS[name](place)
+        return drill(place)
 
 
 DRILLS: dict[str, Callable[[], Counter[str]]] = {
@@ -146,7 +149,10 @@ DRILLS: dict[str, Callable[[], Counter[str]]] = {
     "restarts": restarted,
     "propagation": propagated,
     "spark": on_both_engines,
-    **{name: partial(of_the_log, name) for name in event_log.DRILLS},
+    **{
+        name: partial(in_folder, drill)
+        for name, drill in (beacons.DRILLS | event_log.DRILLS).items()
+    },
 }
 
 

@@ -34,7 +34,7 @@ from control_plane.eventlog.reader import Found, Reader
 from control_plane.eventlog.segments import read_segment
 from control_plane.eventlog.store import Batch, EventStore
 from control_plane.storage.failures import StorageUnavailable
-from control_plane.storage.objects import ObjectError
+from control_plane.storage.objects import ObjectError, Tampered
 
 log = logging.getLogger(__name__)
 
@@ -183,10 +183,15 @@ class Folding:
         kept = await asyncio.gather(*map(self._into.keep, batches), return_exceptions=True)
         broken = [each for each in kept if isinstance(each, BaseException)]
         for error in broken:
-            if isinstance(error, StorageUnavailable | ObjectError) or not isinstance(
-                error, Exception
-            ):
+            if _will_pass(error):
                 raise error
         for error in broken[:1]:
             log.error("a batch of the event log cannot be folded", exc_info=error)
         return f"the collector breaks on it: {type(broken[0]).__name__}" if broken else ""
+
+
+def _will_pass(error: BaseException) -> bool:
+    """Whether the same batch may well be kept a little later; else it would block its lane."""
+    if isinstance(error, Tampered):
+        return False
+    return isinstance(error, StorageUnavailable | ObjectError) or not isinstance(error, Exception)

@@ -20,7 +20,7 @@ import time
 from contextlib import closing
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, LargeBinary, Table, Text
 
 from control_plane.storage import tables as t
 from control_plane.storage.database import Database
@@ -90,6 +90,7 @@ def _clean_postgres(engine: Engine) -> list[str]:
         connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_WAIT}'")
         for table in TOUCHED:
             connection.exec_driver_sql(f"VACUUM (FULL, ANALYZE) {table.name}")
+            _forget_statistics_if_empty(connection, table)
         if _may_clean_statistics(connection):
             connection.exec_driver_sql(f"VACUUM (FULL) {STATISTICS}")
         else:
@@ -99,6 +100,21 @@ def _clean_postgres(engine: Engine) -> list[str]:
             )
         connection.exec_driver_sql("RESET lock_timeout")
     return left
+
+
+def _forget_statistics_if_empty(connection: Any, table: Table) -> None:
+    """ANALYZE leaves those of a table that has become empty as they were; a column that is
+    given its type again loses them."""
+    if connection.exec_driver_sql(f"SELECT EXISTS (SELECT FROM {table.name})").scalar():
+        return
+    kinds = {Text: "TEXT", LargeBinary: "BYTEA"}
+    changes = [
+        f"ALTER COLUMN {connection.dialect.identifier_preparer.quote(column.name)} TYPE {name}"
+        for column in table.c
+        for kind, name in kinds.items()
+        if isinstance(column.type, kind)
+    ]
+    connection.exec_driver_sql(f"ALTER TABLE {table.name} {', '.join(changes)}")
 
 
 def _may_clean_statistics(connection: Any) -> bool:

@@ -135,9 +135,10 @@ class Writer:
 
     def _work(self) -> None:
         while group := self._next_group():
-            settle_all(group, self._commit(group))
+            outcomes = self._commit(group)
             with self._door:
                 self._held_bytes -= sum(one.size_bytes for one in group)
+            settle_all(group, outcomes)
 
     def _next_group(self) -> list[Waiting]:
         """Waits for a job, then takes what else is there; none: it is over."""

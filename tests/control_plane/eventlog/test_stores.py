@@ -150,7 +150,7 @@ def test_the_same_events_make_the_same_tables_in_any_order_and_with_repeats(kept
         "events": 10, "touches": 4, "orders": 3, "order_units": 3, "quarantine": 2,
     }  # fmt: skip
 
-    @examples(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+    @examples(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
     @given(st.permutations(range(len(MIXED))), st.lists(st.integers(0, len(MIXED) - 1)), st.data())
     def holds(order: list[int], repeats: list[int], data: Any) -> None:
         stream = [*order, *repeats]
