@@ -77,8 +77,11 @@ async def _object(call: Call, name: str) -> Answer:
 # --- beacons ------------------------------------------------------------------
 
 Batch = Annotated[
-    list[Any],
-    Meta(max_length=BATCH_LIMIT_EVENTS, description="CloudEvents 1.0; bad ones go to quarantine."),
+    Any,
+    Meta(
+        description=f"An array of at most {BATCH_LIMIT_EVENTS} CloudEvents 1.0; what is none goes"
+        " to quarantine, and is answered 202 as well."
+    ),
 ]
 
 

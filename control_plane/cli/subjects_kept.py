@@ -38,12 +38,11 @@ def export(
 ) -> None:
     with _opened(data, tenant) as rights:
         document = rights.export(BY, subject)
-    text = msgspec.json.format(msgspec.json.encode(document)) + b"\n"
+    text = msgspec.json.format(msgspec.json.encode(document)).decode() + "\n"
     if output is None:
-        sys.stdout.buffer.write(text)
-        sys.stdout.flush()
+        sys.stdout.write(text)
         return
-    output.write_bytes(text)
+    output.write_text(text, encoding="utf-8")
     terminal.note(f"wrote {output}")
     terminal.table(["where", "found"], [(each.where, each.found) for each in document.looked])
     terminal.result(document.looked)

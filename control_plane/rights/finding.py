@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Struct, field
 from sqlalchemy import ColumnElement, Connection, Table, func, or_, select
 
+from control_plane.ingest.typed import Trust
 from control_plane.rights.mentions import Mentions, read
 from control_plane.rights.subjects import Linked, Subject
 from control_plane.storage import tables as t
@@ -170,14 +171,7 @@ class _Search:
         found = self.found
         mentions = Mentions(self._subject, found.order_ids, found.decision_ids)
         found.quarantine = [row for row in self._all(t.quarantine, "id") if mentions(row["event"])]
-        names = {row["digest"] for row in found.records}
-        names |= {row["return_id"] for row in found.returns}
-        found.events = [
-            row
-            for row in self._all(t.events, "trust", "source", "id")
-            if row["id"] in names or row["id"] in mentions.orders or mentions.knows(row["id"])
-            or mentions.knows(row["source"])
-        ]  # fmt: skip
+        found.events = self._events(mentions)
         ids = found.decision_ids
         found.replays = [
             row
@@ -190,6 +184,22 @@ class _Search:
             for row in self._all(t.orders, "order_id", where=t.orders.c.decisions != "[]")
             if row["order_id"] not in ours and not ids.isdisjoint(decisions_in(row))
         ]
+
+    def _events(self, mentions: Mentions) -> list[Row]:
+        """Names of events: what an edge attested has a hash for one, others what they like."""
+        found, v = self.found, t.events.c
+        digests = {row["digest"] for row in found.records}
+        digests |= {row["record"] for row in found.decisions}
+        attested = self._rows(
+            t.events, "id", [(v.trust == Trust.EDGE.value) & each for each in _in(v.id, digests)]
+        )
+        names = {row["return_id"] for row in found.returns} | mentions.orders
+        others = [
+            row
+            for row in self._all(t.events, "trust", "source", "id", where=v.trust != Trust.EDGE)
+            if row["id"] in names or mentions.knows(row["id"]) or mentions.knows(row["source"])
+        ]
+        return attested + others
 
     # --- reading ------------------------------------------------------------
 

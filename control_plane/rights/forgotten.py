@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec import Struct, structs
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select
 
 from control_plane.errors import Refused
 from control_plane.facts import Read
@@ -76,6 +76,12 @@ class Forgotten:
         self.tenant = tenant
         self._secrets = secrets
         self._now_s = now_s
+        ours = f.tenant == tenant
+        sums = (func.count(), func.max(f.erased_s), func.sum(f.until_s))
+        self._mark = select(*sums).where(ours)
+        self._all = select(f.name).where(ours)
+        self._seen: tuple[object, ...] = ()
+        self._hashes: frozenset[str] = frozenset()
 
     # --- noting -------------------------------------------------------------
 
@@ -104,10 +110,14 @@ class Forgotten:
 
     def sifted(self, connection: Connection, batches: Sequence[Read]) -> list[Kept]:
         """The batches without what is about somebody who was erased; within a writer's job."""
-        if not self._are_any(connection):
+        hashes = self._at_hand(connection)
+        if not hashes:
             return [Kept(batch, 0) for batch in batches]
         names = {name for batch in batches for name in _names_of_batch(batch)}
-        known = set(self.known(connection, names))
+        secrets = self._secrets()
+        known = {
+            name for name in names if any(hash_of(s, self.tenant, name) in hashes for s in secrets)
+        }
         if not known:
             return [Kept(batch, 0) for batch in batches]
         fresh = {id for batch in batches for id in _decisions_of(batch, known)}
@@ -117,8 +127,14 @@ class Forgotten:
         self._count(connection, sum(each.dropped for each in kept))
         return kept
 
-    def _are_any(self, connection: Connection) -> bool:
-        return connection.scalar(select(1).where(f.tenant == self.tenant).limit(1)) is not None
+    def _at_hand(self, connection: Connection) -> frozenset[str]:
+        """All hashes, in memory as long as they do not change: every batch is held against
+        them.  There are few; what they sum up to is asked in the transaction."""
+        mark = tuple(connection.execute(self._mark).one())
+        if mark != self._seen:
+            self._hashes = frozenset(connection.scalars(self._all)) if mark[0] else frozenset()
+            self._seen = mark
+        return self._hashes
 
     def known(self, connection: Connection, names: Iterable[str]) -> dict[str, int]:
         """Those of them that were erased, and when."""

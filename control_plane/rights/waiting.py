@@ -42,10 +42,16 @@ def opened_log(settings: Settings) -> Iterator[ObjectLog]:
 
 
 def mentioned(settings: Settings, mentions: Mentions) -> tuple[list[bytes], list[bytes]]:
-    """The events about a subject in the spill and in the log.  Raises `ObjectError`."""
-    spilled = [each for each in _spilled(settings) if mentions(each)]
-    logged = [each for each in _logged(settings) if mentions(each)]
-    return spilled, logged
+    """The events about a subject in the spill and in the log.  Raises `ObjectError`.
+
+    Again as long as events tell names of decisions or orders that earlier ones may be about.
+    """
+    while True:
+        known = mentions.known
+        spilled = [each for each in _spilled(settings) if mentions(each)]
+        logged = [each for each in _logged(settings) if mentions(each)]
+        if mentions.known == known:
+            return spilled, logged
 
 
 def _spilled(settings: Settings) -> Iterator[bytes]:

@@ -14,9 +14,6 @@ from sqlalchemy import Connection, Engine, create_engine, event
 BUSY_TIMEOUT_MS = 5000
 CACHE_KIB = 8 << 10
 """Of one connection, at most; names come in no order, so that pages all over are written."""
-CHECKPOINT_PAGES = 4000
-"""After so many pages (16 MB) the log is brought into the file: a page that was written often
-meanwhile is written there once."""
 BEGIN = "proffer_begin"
 PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -24,7 +21,6 @@ PRAGMAS = (
     "PRAGMA foreign_keys=ON",
     f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}",
     f"PRAGMA cache_size=-{CACHE_KIB}",
-    f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}",
 )
 
 

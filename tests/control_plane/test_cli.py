@@ -20,9 +20,9 @@ from tests.support.parts import ROOT
 
 COMMANDS = (
     "init", "compile", "lint", "fmt", "diff", "schema", "openapi", "verify", "decide", "explain",
-    "replay", "simulate", "serve", "edge", "demo",
+    "replay", "simulate", "report", "serve", "edge", "demo",
 )  # fmt: skip
-GROUPS = ("keys", "audit", "accounts", "catalog")
+GROUPS = ("keys", "audit", "accounts", "catalog", "tables", "subject")
 """Commands of commands; each has its own tests."""
 
 

@@ -89,7 +89,7 @@ class Story(World):
         """A token that the checkout did not take."""
         token = self.edge.token("ten-off/p10", VISITOR, self.now_s, expires_s=self.now_s + 10**9)
         rugs = CartFacts("60.00", "20.00", {"cart.categories": ["rugs"]})
-        with pytest.raises(Refused, match="rugs|cart"):
+        with pytest.raises(Refused, match="cart"):
             await self.services.redemptions.reserve(Reserve(token, ORDER, rugs, visitor=VISITOR))
 
     async def told_wrongly(self, visit: Decided) -> None:
@@ -112,7 +112,7 @@ class Story(World):
 
     def replayed(self, decision: str) -> None:
         """A replay's report that shows one of the decisions."""
-        empty = {
+        empty: dict[str, Any] = {
             column.name: 0 if column.type.python_type in (int, bool) else "" for column in replays.c
         }
         row = empty | {"tenant": TENANT, "id": "r1", "state": "done"}

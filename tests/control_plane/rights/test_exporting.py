@@ -66,7 +66,7 @@ def test_the_document_says_what_happened_in_clear(document: Export, visits: list
 def test_a_record_in_quarantine_is_unpacked_even_without_its_bundle(document: Export):
     packed = [row["event"]["request"] for row in document.quarantined if "request" in row["event"]]
     assert [each["visitor"] for each in packed] == [VISITOR]
-    assert packed[0]["placements"] == [0]
+    assert packed[0]["placements"] == [1]  # a row: its name is in the bundle
 
 
 def test_the_document_is_json(document: Export):

@@ -96,7 +96,8 @@ async def test_the_hashes_tell_no_name_and_go_when_nothing_can_be_late_any_more(
     assert all(re.fullmatch("[0-9a-f]{32}", name) for name in hashes(story))
     secrets = story.services.keys.edge_secrets
     for life_s, left in ((LATE_S, 1), (REDEEMED_S, 0)):  # the token that was redeemed
-        later = Forgotten(TENANT, lambda: secrets, lambda at_s=int(time.time()) + life_s + 1: at_s)
+        at_s = int(time.time()) + life_s + 1
+        later = Forgotten(TENANT, lambda: secrets, lambda at_s=at_s: at_s)
         story.services.writer.run(later.prune)
         assert len(hashes(story)) == left
 
