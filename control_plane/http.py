@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Generator
+from types import coroutine
+from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -10,12 +13,38 @@ from control_plane.errors import Refused
 
 
 async def read_body(request: Request, limit_bytes: int, *, within_s: float | None = None) -> bytes:
-    """The whole body.  Raises `Refused` too-large without reading on, or too-slow."""
+    """The whole body.  Raises `Refused` too-large without reading on, or too-slow.
+
+    A small body comes along with its head: then there is nothing to wait for, and no timer is set.
+    """
+    steps = _read_body(request, limit_bytes).__await__()
+    try:
+        first = next(steps)
+    except StopIteration as done:
+        return done.value
     try:
         async with asyncio.timeout(within_s):
-            return await _read_body(request, limit_bytes)
+            return await _rest(steps, first)
     except TimeoutError:
         raise Refused("too-slow", f"the body was not there after {within_s:g} s") from None
+
+
+@coroutine
+def _rest(steps: Generator[Any, Any, bytes], first: Any) -> Generator[Any, Any, bytes]:
+    """What is left of a coroutine that waits for `first`: `yield from`, begun in its middle."""
+    try:
+        while True:
+            try:
+                sent = yield first
+            except GeneratorExit:
+                steps.close()
+                raise
+            except BaseException as error:
+                first = steps.throw(error)
+            else:
+                first = steps.send(sent)
+    except StopIteration as done:
+        return done.value
 
 
 async def _read_body(request: Request, limit_bytes: int) -> bytes:

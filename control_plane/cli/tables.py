@@ -62,7 +62,7 @@ def report_command(
     json: Json = False,
     plain: Plain = False,
 ) -> None:
-    """What each offer version did: exposures, clicks, redemptions, orders and profit.
+    """What each offer version did: shown, redeemed, ordered, profit.
 
     Reads the tables alone; the database need not be there.  The attribution window is that
     of PROFFER_ATTRIBUTION_S.

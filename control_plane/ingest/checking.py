@@ -25,7 +25,8 @@ MONEY = re.compile(r"-?[0-9]{1,9}(?:\.[0-9]{1,6})?", re.ASCII)
 DECISION = re.compile(r"[0-9a-f]{32}", re.ASCII)
 CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 MICROS = 1_000_000
-AMOUNT_LIMIT = Decimal(10**9)
+AMOUNT_DIGITS = 9
+"""Before the point."""
 REASON_CHARS = 200
 
 
@@ -105,7 +106,11 @@ def micros_of(text: str, what: str, *, negative: bool = False) -> int:
 
 def micros(amount: Decimal, what: str, *, negative: bool = False) -> int:
     """An amount of others, who send numbers and not texts; the nearest micro."""
-    if not amount.is_finite() or abs(amount) >= AMOUNT_LIMIT or (amount < 0 and not negative):
+    if amount.is_finite() and amount.is_zero():  # its exponent may be whatever
+        return 0
+    # only the exponent is looked at: counting with 1e1000000 raises
+    is_large = not amount.is_finite() or amount.adjusted() >= AMOUNT_DIGITS
+    if is_large or (amount.is_signed() and not negative):
         raise Rejected(Reason.BAD_DATA, f"{what} {str(amount)[:40]} is no amount such as 12.50")
     return int((amount * MICROS).to_integral_value(ROUND_HALF_EVEN))
 

@@ -38,7 +38,7 @@ def _taking(format: Format) -> Callable[[Call], Awaitable[Answer]]:
         """202 once every event is stored or in quarantine, durably."""
         from_shop = call.actor.may("collect")
         crowd: Crowd = call.request.app.state.crowd
-        with nullcontext() if from_shop else crowd.place():
+        with nullcontext() if from_shop else crowd.place(call.request):
             body = await read_body(call.request, BATCH_LIMIT_BYTES, within_s=WITHIN_S)
             return await _keep(call, body, from_shop, format)
 
@@ -48,7 +48,7 @@ def _taking(format: Format) -> Callable[[Call], Awaitable[Answer]]:
 async def orders(call: Call) -> Answer:
     """The signature is the login: it is checked before anything is read or kept."""
     crowd: Crowd = call.request.app.state.crowd
-    with crowd.place():
+    with crowd.place(call.request):
         body = await read_body(call.request, EVENT_LIMIT_BYTES, within_s=WITHIN_S)
         secrets = call.services.keys.webhook_secrets
         check_signature(call.request.headers, body, secrets, int(time.time()))

@@ -10,9 +10,9 @@ from __future__ import annotations
 from control_plane.errors import Refused
 from control_plane.eventlog.store import Batch
 from control_plane.ingest.bots import is_bot
-from control_plane.ingest.splitting import taken_apart
+from control_plane.ingest.splitting import TooMany, taken_apart
 from control_plane.ingest.typed import Format
-from edge.decision.events import BATCH_LIMIT_BYTES, BATCH_LIMIT_EVENTS
+from edge.decision.events import BATCH_LIMIT_BYTES
 
 
 def read(
@@ -28,10 +28,10 @@ def read(
     `user_agent` is the sender's header: a browser's, where no shop's server sends.
     """
     check_body(body)
-    pieces, found = taken_apart(body, format)
-    if len(pieces) > BATCH_LIMIT_EVENTS:
-        what = f"the batch has {len(pieces)} events; at most {BATCH_LIMIT_EVENTS}"
-        raise Refused("too-large", what)
+    try:
+        pieces, found = taken_apart(body, format)
+    except TooMany as many:
+        raise Refused("too-large", str(many)) from None
     bot = not from_shop and is_bot(user_agent)
     return Batch(events=pieces, from_shop=from_shop, received_s=received_s, format=found, bot=bot)
 

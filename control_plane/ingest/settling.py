@@ -93,12 +93,16 @@ def _order(connection: Connection, tenant: str, order_id: str) -> Order | None:
 
 
 def _return(body: Return, order: Order | None) -> Return:
-    """A whole refund takes the order's whole profit, a part of it takes its part."""
+    """A whole refund takes the order's whole profit, a part of it takes its part.
+
+    What is refunded beyond the revenue (shipping, taxes) takes no more: there is no more.
+    """
     if order is None:
         raise Rejected(Reason.NO_ORDER, f"order {body.order_id[:80]!a}")
     refund = order.revenue_micros if body.refund_micros is None else body.refund_micros
     margin = body.margin_micros
     if margin is None:
         profit = order.margin_micros - order.discount_micros
-        margin = profit * refund // order.revenue_micros if order.revenue_micros else profit
+        part = max(-order.revenue_micros, min(refund, order.revenue_micros))
+        margin = profit * part // order.revenue_micros if order.revenue_micros else profit
     return replace(body, refund_micros=refund, margin_micros=margin)

@@ -25,7 +25,8 @@ from control_plane.ingest.typed import Order, Rejected
 from control_plane.rights.subjects import ID_LIMIT_BYTES, Id
 from control_plane.storage import tables as t
 
-Amount = Annotated[str, Meta(pattern=r"\A-?[0-9]{1,9}(\.[0-9]{1,6})?\Z")]
+Amount = Annotated[str, Meta(pattern=r"\A[0-9]{1,9}(\.[0-9]{1,6})?\Z")]
+Signed = Annotated[str, Meta(pattern=r"\A-?[0-9]{1,9}(\.[0-9]{1,6})?\Z")]
 Whose = Annotated[str, Meta(max_length=ID_LIMIT_BYTES, pattern=r"\A[^\x00-\x1f]*\Z")]
 FIGURES = ("revenue", "margin", "discount")
 o = t.orders.c
@@ -36,7 +37,7 @@ class Correction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     order_id: Id
     revenue: Amount | None = None
-    margin: Amount | None = None
+    margin: Signed | None = None
     discount: Amount | None = None
     visitor: Whose | None = None
     customer: Whose | None = None

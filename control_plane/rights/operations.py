@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
+from typing import Annotated
+
+from msgspec import Meta
 
 from control_plane.api.call import Answer, Call
 from control_plane.api.operation import Operation
@@ -18,6 +21,29 @@ from control_plane.rights.waiting import opened_log
 from control_plane.services import Services
 
 TAG = "subjects"
+Named = Annotated[
+    Subject,
+    Meta(
+        extra_json_schema={
+            "anyOf": [
+                {"required": [name], "properties": {name: {"minItems": 1}}}
+                for name in ("visitors", "customers")
+            ]
+        }
+    ),
+]
+"""At least one id, as far as JSON Schema can say it."""
+Wanted = Annotated[
+    Correction,
+    Meta(
+        extra_json_schema={
+            "anyOf": [
+                {"required": [name], "properties": {name: {"type": "string"}}}
+                for name in ("revenue", "margin", "discount", "visitor", "customer")
+            ]
+        }
+    ),
+]
 
 
 def rights_of(services: Services) -> Rights:
@@ -56,7 +82,7 @@ OPERATIONS = (
         tag=TAG,
         permission="subjects",
         handler=export,
-        body=Subject,
+        body=Named,
         answers={200: Export},
     ),
     Operation(
@@ -67,7 +93,7 @@ OPERATIONS = (
         tag=TAG,
         permission="subjects",
         handler=correct,
-        body=Correction,
+        body=Wanted,
         answers={200: Corrected},
         problems=("unknown-order",),
     ),
@@ -79,7 +105,7 @@ OPERATIONS = (
         tag=TAG,
         permission="subjects",
         handler=erase,
-        body=Subject,
+        body=Named,
         answers={200: Erased},
     ),
 )

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import msgspec
 import pytest
 
+from control_plane.errors import Refused
+from control_plane.ingest.reading import read
+from control_plane.ingest.typed import Format, Reason, Rejected, Trust
+from control_plane.quarantine import Quarantined, put_away
 from control_plane.storage import tables as t
 from edge.decision.events import BATCH_LIMIT_BYTES, BATCH_LIMIT_EVENTS
 from tests.control_plane.conftest import Running
@@ -52,6 +57,11 @@ BAD: list[tuple[str, str, Any]] = [
     ("segment", "BAD_DATA", ordered(revenue="NaN")),
     ("segment", "BAD_DATA", ordered(total=1, tax=2)),
     ("segment", "BAD_DATA", ordered(total=1, tax="Infinity")),
+    ("ga4", "BAD_DATA", bought(value="1e1000000")),
+    ("ga4", "BAD_DATA", bought(value="-1e1000000")),
+    ("ga4", "BAD_DATA", bought(proffer_margin="1e1000000")),
+    ("segment", "BAD_DATA", ordered(total="1e1000000")),
+    ("segment", "BAD_DATA", ordered(total=1, shipping="1e1000000")),
 ]  # fmt: skip
 
 
@@ -77,3 +87,69 @@ async def test_bodies_that_are_too_large_are_the_only_ones_refused(plane: Runnin
     for body in (many, large):
         assert (await ingest(plane, "ga4", body)).status_code == 413
     assert quarantined(plane) == []
+
+
+def test_events_are_counted_before_each_is_given_a_head():
+    head, events = b"x" * 4000, b",".join([b"0"] * 20_000)
+    body = b'{"client_id":"%s","events":[%s]}' % (head, events)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refused, match="20000 events"):
+            read(body, from_shop=False, received_s=NOW_S, format="ga4")
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most_bytes < 20 << 20
+
+
+HALVES: list[tuple[Format, Any, Any]] = [
+    ("ga4", lambda good, bad: ga4(good, bad), lambda n: ("purchase", bought_alone(n))),
+    ("segment", lambda *calls: {"batch": calls}, lambda n: ordered_alone(n)),
+]
+
+
+def bought_alone(name: str) -> dict[str, Any]:
+    return {"transaction_id": name, "value": 5, "currency": "EUR"}
+
+
+def ordered_alone(name: str) -> dict[str, Any]:
+    return ordered(order_id=name, revenue=5) | {"messageId": "m" * len(name)}
+
+
+@pytest.mark.parametrize(("format", "both", "order"), HALVES, ids=["ga4", "segment"])
+async def test_half_of_a_surrogate_pair_costs_its_own_event_alone(
+    plane: Running, format: Format, both: Any, order: Any
+):
+    # beside it a whole pair, and an escaped backslash that only looks like a half
+    good, bad = order("\\ud83d PAIR"), order("HALF")
+    body = msgspec.json.encode(both(good, bad))
+    body = body.replace(b"PAIR", rb"\ud83d\ude00").replace(b"HALF", rb"\ud83d")
+    assert await counts(plane, format, body, shop=True) == (1, 0, 1)
+    assert [row.order_id for row in rows(plane, t.orders)] == ["\\ud83d \N{GRINNING FACE}"]
+    (row,) = rows(plane, t.quarantine)
+    assert (row.reason, row.format) == ("UNREADABLE", format)
+    assert rb'"\ud83d"' in row.event
+
+
+async def test_a_batch_of_ours_that_was_kept_as_a_whole_is_taken_apart_by_a_replay(
+    plane: Running,
+):
+    halves = rb'[{"id":"\ud83d"},{"id":"\\","x":"\udE00"}]'
+    no = Rejected(Reason.UNREADABLE_BODY, "as an older version said")
+    kept = Quarantined(halves, no, Trust.PAGE, "cloudevents-body")
+    plane.services.writer.run(lambda c: put_away(c, "tinyshop", [kept], NOW_S))
+    assert plane.services.collector.replay_quarantine().quarantined == 2
+    events = [(row.format, row.event) for row in rows(plane, t.quarantine)]
+    assert events == [
+        ("cloudevents", rb'{"id":"\ud83d"}'),
+        ("cloudevents", rb'{"id":"\\","x":"\udE00"}'),
+    ]
+
+
+async def test_a_body_of_too_many_that_was_kept_stays_whole(plane: Running):
+    many = msgspec.json.encode([1] * (BATCH_LIMIT_EVENTS + 1))
+    no = Rejected(Reason.UNREADABLE_BODY, "as an older version said")
+    kept = Quarantined(many, no, Trust.PAGE, "cloudevents-body")
+    plane.services.writer.run(lambda c: put_away(c, "tinyshop", [kept], NOW_S))
+    assert plane.services.collector.replay_quarantine().quarantined == 1
+    assert [row.event for row in rows(plane, t.quarantine)] == [many]

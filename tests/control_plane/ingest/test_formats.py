@@ -137,8 +137,10 @@ async def test_a_margin_is_never_made_up_and_setting_its_share_heals(plane: Runn
         ({}, 60_000_000, 18_000_000),
         ({"value": 15, "currency": "EUR"}, 15_000_000, 4_500_000),
         ({"value": 15, "currency": "EUR", "proffer_margin": -3}, 15_000_000, -3_000_000),
+        ({"value": 72, "currency": "EUR"}, 72_000_000, 18_000_000),
+        ({"value": -72, "currency": "EUR"}, -72_000_000, -18_000_000),
     ],
-    ids=["all of it", "in proportion", "as told"],
+    ids=["all of it", "in proportion", "as told", "with shipping", "paid again with shipping"],
 )
 async def test_a_refund_takes_its_part_of_the_orders_profit(
     plane: Running, told: dict[str, Any], refund: int, margin: int
@@ -160,6 +162,15 @@ async def test_a_refund_of_an_unknown_order_waits_for_it(plane: Running):
     assert await counts(plane, "segment", {"batch": [order]}, shop=True) == (1, 0, 0)
     assert plane.services.collector.replay_late().accepted == 1
     assert [row.margin_micros for row in rows(plane, t.returns)] == [2_000_000]
+
+
+async def test_a_huge_refund_of_a_tiny_order_stays_within_what_a_column_holds(plane: Running):
+    purchase = {"transaction_id": "1", "value": 0.000001, "currency": "EUR"}
+    purchase |= {"proffer_margin": 999_999_999}
+    refund = {"transaction_id": "1", "value": 999_999_999, "currency": "EUR"}
+    both = ga4(("purchase", purchase), ("refund", refund))
+    assert await counts(plane, "ga4", both, shop=True) == (2, 0, 0)
+    assert [row.margin_micros for row in rows(plane, t.returns)] == [999_999_999_000_000]
 
 
 async def test_google_senders_put_secrets_into_the_address_and_nobody_looks(plane: Running):
