@@ -21,7 +21,7 @@ from control_plane.admission import Admission
 from control_plane.audit.log import Entry, append
 from control_plane.eventlog.store import Batch
 from control_plane.facts import Read, Receipt, store_all
-from control_plane.ingest.again import LATE, TRIES_LIMIT, quarantined, try_again
+from control_plane.ingest.again import TRIES_LIMIT, next_late, quarantined, try_again
 from control_plane.ingest.reading import read
 from control_plane.ingest.splitting import pieces_of
 from control_plane.ingest.typed import Arrival, Fact, Format, Rejected
@@ -160,10 +160,11 @@ class Collector:
         """Try again what came before that which it is about.  Blocks."""
         since_s = self._now_s() - LATE_S
         with self._database.reading() as connection:
-            ids = quarantined(connection, self._tenant, LATE, since_s)[-TRIES_LIMIT:]
-        if not ids:
-            return Receipt(0, 0, 0)
-        return self._writer.run(lambda c: self._try_again(c, ids))
+            turns = next_late(connection, self._tenant, since_s)
+        total = Receipt(0, 0, 0)
+        for ids in filter(None, turns):
+            total += self._writer.run(lambda c, ids=ids: self._try_again(c, ids))
+        return total
 
     def _try_again(self, connection: Connection, ids: list[int]) -> Receipt:
         now_s, currency = self._now_s(), self._currency()

@@ -136,9 +136,7 @@ def _ill_formed(match: re.Match[bytes]) -> bytes:
     return b"\xff" if match["lone"] else match[0]
 
 
-def sort_out(
-    batch: Iterable[bytes], user_agent: str = ""
-) -> tuple[list[Seen], list[RefusedEvent]]:
+def sort_out(batch: Iterable[bytes], user_agent: str = "") -> tuple[list[Seen], list[RefusedEvent]]:
     """The good events, now with their browser's name, and the others with what is wrong."""
     seen: list[Seen] = []
     refused: list[RefusedEvent] = []

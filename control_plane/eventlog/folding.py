@@ -151,7 +151,10 @@ class Folding:
             log.info("somebody else folded at the same time; all of it counts once")
 
     async def _fold_one(self, found: Found, offsets: Offsets) -> None:
-        offsets.missing += found.missing
+        if found.missing:
+            offsets.missing += found.missing
+            what = "not there, and not known to be folded: somebody removed them"
+            log.critical("ALARM: %d segments before %s are %s", found.missing, found.name, what)
         stored = await asyncio.to_thread(self._log.store.look, found.name)
         if stored is None:  # removed after it was listed
             offsets.missing += 1

@@ -7,17 +7,14 @@ looked at ever more rarely, up to every `REST_LIMIT_S`; those of this process al
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator
 
 from msgspec import Struct
 
-from control_plane.eventlog.naming import Names, number_of
+from control_plane.eventlog.naming import Names, lane_of, number_of
 from control_plane.eventlog.offsets import Offsets
 from control_plane.storage.objects import LogObjects
-
-log = logging.getLogger(__name__)
 
 REST_LIMIT_S = 30.0
 REST_SHARE = 0.1
@@ -52,6 +49,8 @@ class Reader:
         self._names = names
         self._silent: dict[str, Silence] = {}
         self._gaps: dict[str, float] = {}
+        """The name that is not there -> since when (monotonic).  It stays until the lane goes:
+        whoever folds looks twice, before it takes the lease and with it, and both see the same."""
 
     def lanes(self) -> list[str]:
         """All there are.  Raises `ObjectError`."""
@@ -64,6 +63,7 @@ class Reader:
         """
         lanes = self.lanes()
         self._silent = {lane: self._silent[lane] for lane in lanes if lane in self._silent}
+        self._gaps = {name: s for name, s in self._gaps.items() if lane_of(name) in lanes}
         found: list[Found] = []
         for lane in lanes:
             if all_lanes or offsets.are_new or lane in own or self._is_due(lane):
@@ -108,10 +108,4 @@ class Reader:
         """
         name = self._names.segment(lane, number)
         since_s = self._gaps.setdefault(name, time.monotonic())
-        if time.monotonic() < since_s + GAP_PATIENCE_S:
-            return False
-        del self._gaps[name]
-        log.critical(
-            "ALARM: %s is not there, and not known to be folded: somebody removed it", name
-        )
-        return True
+        return time.monotonic() >= since_s + GAP_PATIENCE_S

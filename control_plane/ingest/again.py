@@ -27,14 +27,20 @@ LATE = (Reason.NO_DECISION, Reason.NO_ORDER)
 """What heals by itself, when that comes which it is about."""
 
 
-def quarantined(
-    connection: Connection, tenant: str, reasons: Sequence[Reason] = (), since_s: int = 0
-) -> list[int]:
+def quarantined(connection: Connection, tenant: str) -> list[int]:
     """The ids of what is there now, oldest first."""
-    query = select(q.id).where(q.tenant == tenant, q.received_s >= since_s).order_by(q.id)
-    if reasons:
-        query = query.where(q.reason.in_([reason.name for reason in reasons]))
-    return list(connection.scalars(query))
+    return list(connection.scalars(select(q.id).where(q.tenant == tenant).order_by(q.id)))
+
+
+def next_late(connection: Connection, tenant: str, since_s: int) -> list[list[int]]:
+    """Whose turn it is, of each trust class apart, so that strangers keep nobody waiting.
+
+    What was tried goes to the end of the queue, as it is put away anew.
+    """
+    reasons = [reason.name for reason in LATE]
+    query = select(q.id).where(q.tenant == tenant, q.received_s >= since_s, q.reason.in_(reasons))
+    query = query.order_by(q.id).limit(TRIES_LIMIT)
+    return [list(connection.scalars(query.where(q.trust == trust.value))) for trust in Trust]
 
 
 def try_again(

@@ -30,6 +30,12 @@ GA4_HEAD_BYTES = 4 << 10
 SURROGATE = re.compile(rb"((?<!\\)(?:\\\\)*)\\u([dD][89a-fA-F][0-9a-fA-F]{2})")
 """An escape of half a pair, and the escaped backslashes before it."""
 
+BEGINNINGS = {
+    b"\x1f\x8b": "it is compressed: send it without Content-Encoding",
+    b"\xef\xbb\xbf": "it begins with a byte order mark: send it without",
+}
+"""Of bodies that are no JSON, though their senders mean well."""
+
 
 class TooMany(Exception):
     """More events than a batch may have; they are counted before anything is made of them."""
@@ -52,7 +58,8 @@ def why_whole(raw: bytes, format: Format) -> Rejected:
     try:
         _split(raw, WHOLE[format])
     except (*UNREADABLE, TooMany) as error:
-        return Rejected(Reason.UNREADABLE_BODY, str(error))
+        told = [why for begins, why in BEGINNINGS.items() if raw.startswith(begins)]
+        return Rejected(Reason.UNREADABLE_BODY, told[0] if told else str(error))
     return Rejected(Reason.UNREADABLE_BODY, "it can be taken apart by now: replay it")
 
 

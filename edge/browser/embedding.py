@@ -5,7 +5,7 @@ edge, by `edge.decision.trust`, and writes with it
 
     <script type="application/json" id="proffer"> PageSettings </script>
     <script id="proffer-kernel" src="/_proffer/first.<hash>.js" integrity="..." async
-      blocking="render"></script>
+      blocking="render" fetchpriority="high"></script>
     <script> the head snippet </script>
     <script src="/_proffer/page.js" defer></script>
 

@@ -1,7 +1,7 @@
 // The head snippet: stands inline behind the settings and the kernel script's tag
 //
 //   <script type="application/json" id="proffer"> ... </script>
-//   <script id="proffer-kernel" src="..." integrity="..." async blocking="render"></script>
+//   <script id="proffer-kernel" src="..." integrity="..." async blocking="render" fetchpriority="high"></script>
 //
 // and does three things.  It reserves the slots' boxes, by a style sheet that no security policy
 // objects to and that yields to every rule of the page's own.  And it lets the browser hold the

@@ -178,7 +178,7 @@ async def test_in_the_open_console_everybody_here_may_do_everything(tmp_path: Pa
     settings = guarded(tmp_path, StorageHome(""), open_console=True)
     async with running(settings) as plane:
         who = (await plane.client.get("/v1/session")).json()
-        assert (who["id"], len(who["permissions"])) == ("local", 10)
+        assert (who["id"], len(who["permissions"])) == ("local", 11)
         foreign = {"Host": "evil.example"}
         assert (await plane.client.get("/v1/session", headers=foreign)).status_code == 401
         new, evil = {"name": "eva"}, {"Origin": "http://evil.example"}

@@ -29,6 +29,7 @@ from tests.support.parts import ROOT
 
 pytestmark = pytest.mark.anyio
 REFERENCE = (ROOT / "docs" / "reference" / "http.md").read_text()
+STORES = (ROOT / "docs" / "reference" / "event-stores.md").read_text()
 BEACONS = (ROOT / "docs" / "reference" / "beacons.md").read_text()
 FOR_EVER = "public, max-age=31536000, immutable"
 MANIFEST = "/v1/channels/production/edge.jws"
@@ -220,8 +221,9 @@ async def test_the_type_of_a_problem_leads_to_what_it_means(plane: Running):
 
 def documented(heading: str) -> set[str]:
     """The names in the first column of the table below a heading of the references."""
-    section = f"{REFERENCE}\n{BEACONS}".partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    return set(re.findall(r"^\| `([^`]+)`", section, re.MULTILINE))
+    rest = [page.partition(f"\n## {heading}\n")[2] for page in (REFERENCE, BEACONS, STORES)]
+    sections = "\n".join(text.partition("\n## ")[0] for text in rest)
+    return set(re.findall(r"^\| `([^`]+)`", sections, re.MULTILINE))
 
 
 def test_the_reference_lists_each_problem_and_no_other():

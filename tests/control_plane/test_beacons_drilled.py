@@ -52,8 +52,9 @@ def test_four_times_too_many_are_told_503_and_memory_stays_bounded(sqlite: Home)
 def test_on_postgres_every_202_comes_after_its_sync(tmp_path: Path, postgres: Cluster):
     """Of a cluster of its own: the run's does not sync."""
     tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(0o755)
+    for parent in tmp_path.parents:
+        if "pytest" in parent.as_posix():
+            parent.chmod(0o755)
     with beacons.postgres(tmp_path) as home:
         assert beacons.order(home, 10)["202 after its sync"] >= 10
 

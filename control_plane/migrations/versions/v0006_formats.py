@@ -29,9 +29,7 @@ def upgrade() -> None:
     op.create_index("decisions_by_unit", "decisions", ["tenant", "unit", "time_s"], unique=False)
     _add("touches", sa.Column("bot", sa.Boolean(), nullable=False, server_default=sa.false()))
     _add("quarantine", sa.Column("bot", sa.Boolean(), nullable=False, server_default=sa.false()))
-    _add(
-        "quarantine", sa.Column("format", sa.Text(), nullable=False, server_default="cloudevents")
-    )
+    _add("quarantine", sa.Column("format", sa.Text(), nullable=False, server_default="cloudevents"))
 
 
 def _add(table: str, column: sa.Column) -> None:

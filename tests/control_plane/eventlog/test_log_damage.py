@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,21 @@ def test_a_segment_that_somebody_removed_is_told_and_holds_up_its_lane_only_for_
     assert names(kept) == {"one", "three"}
     assert offsets(kept).missing == before + 1
     assert "ALARM" in caplog.text
+
+
+def test_a_lane_goes_on_after_a_gap_however_long_the_patience_was(
+    kept: Kept, lane: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    for number in (1, 3, 6):
+        put_by_hand(kept, lane, number, segment([frame(batch(f"number {number}"))]))
+    folding = folding_of(kept)
+    monkeypatch.setattr(reading, "GAP_PATIENCE_S", 0.2)
+    deadline_s = time.monotonic() + 10
+    while names(kept) != {"number 1", "number 3", "number 6"} and time.monotonic() < deadline_s:
+        asyncio.run(folding.fold(all_lanes=True))
+        time.sleep(0.02)
+    assert names(kept) == {"number 1", "number 3", "number 6"}
+    assert caplog.text.count("ALARM") == 2
 
 
 def test_events_that_come_after_a_week_are_set_aside_since_they_might_count_twice(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import tracemalloc
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from control_plane.errors import Refused
 from control_plane.ingest.reading import read
+from control_plane.ingest.splitting import why_whole
 from control_plane.ingest.typed import Format, Reason, Rejected, Trust
 from control_plane.quarantine import Quarantined, put_away
 from control_plane.storage import tables as t
@@ -153,3 +155,14 @@ async def test_a_body_of_too_many_that_was_kept_stays_whole(plane: Running):
     plane.services.writer.run(lambda c: put_away(c, "tinyshop", [kept], NOW_S))
     assert plane.services.collector.replay_quarantine().quarantined == 1
     assert [row.event for row in rows(plane, t.quarantine)] == [many]
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [(gzip.compress(b"[]"), "without Content-Encoding"), (b"\xef\xbb\xbf[]", "byte order mark")],
+    ids=["gzip", "byte order mark"],
+)
+def test_bodies_of_senders_who_mean_well_are_told_what_is_wrong(body: bytes, why: str):
+    batch = read(body, from_shop=True, received_s=NOW_S)
+    assert batch.events == (body,)
+    assert why in why_whole(body, batch.format).detail

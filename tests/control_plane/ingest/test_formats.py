@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from control_plane.ingest import again
 from control_plane.storage import tables as t
 from tests.control_plane.conftest import Running
 from tests.control_plane.homes import BOTH
@@ -152,6 +153,25 @@ async def test_a_refund_takes_its_part_of_the_orders_profit(
     (row,) = rows(plane, t.returns)
     assert (row.order_id, row.refund_micros, row.margin_micros) == ("1", refund, margin)
     assert await counts(plane, "ga4", both, shop=True) == (0, 2, 0)
+
+
+async def test_strangers_that_wait_keep_nobody_waiting(
+    plane: Running, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(again, "TRIES_LIMIT", 2)
+    for number in range(5):
+        early = {"promotion_id": "ten", "creative_slot": "hero", "proffer_visitor": f"s{number}"}
+        await counts(plane, "ga4", ga4(("view_promotion", early)))
+    found = plane.edge.decide("late", NOW_S - 5)
+    told = {"promotion_id": found.slots[0].arm, "creative_slot": "hero"}
+    await counts(plane, "ga4", ga4(("view_promotion", told), client_id="late"))
+    refund = called("Order Refunded", {"order_id": "1", "total": 5, "currency": "EUR"})
+    await counts(plane, "segment", refund, shop=True)
+    order = called("Order Completed", {"order_id": "1", "revenue": 10, "currency": "EUR"})
+    await counts(plane, "segment", {"batch": [order]}, shop=True)
+    await sent(plane, plane.edge.decision_event(found))
+    assert plane.services.collector.replay_late().accepted == 1  # the shop's, at once
+    assert sum(plane.services.collector.replay_late().accepted for _ in range(2)) == 1
 
 
 async def test_a_refund_of_an_unknown_order_waits_for_it(plane: Running):
