@@ -49,6 +49,7 @@ EVERY = int(os.environ.get("DRILL_EVERY") or 1)
 CONNECTIONS = 32
 ROOM = GROUP_LIMIT + WAITING_LIMIT
 """Batches that are being written or wait for it."""
+PATIENCE_S = 60.0
 OVERLOAD_TIMES = 4
 RSS_LIMIT_MB = 150
 TRIES = 20
@@ -148,6 +149,9 @@ def overload(home: Home, load_s: float) -> Counter[str]:
         began_mb = rss_mb(process)
         with load.at(port):
             time.sleep(load_s)
+            deadline_s = time.monotonic() + PATIENCE_S
+            while not load.statuses[503] and time.monotonic() < deadline_s:
+                time.sleep(0.1)  # a busy machine is slow to load it
         most_mb = rss_mb(process)
         with (quiet := Sender("after", connections=1)).at(port):
             quiet.wait_for(20)
