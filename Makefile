@@ -11,7 +11,7 @@ demo: ## a demo shop with simulated visitors; needs only Python >= 3.11 (options
 test: ## every test; also needs Node >= 20 and Chromium (options: ARGS="tests/edge")
 	@sh scripts/venv.sh test
 	@.venv/bin/python -m tests.support.prepare
-	@.venv/bin/python -m pytest --numprocesses=2 --dist=loadgroup $(ARGS)
+	@.venv/bin/python -m pytest --numprocesses=2 $(ARGS)
 
 check: ## ruff and pyright
 	@sh scripts/venv.sh test

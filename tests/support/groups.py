@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from typing import Any
 
 import pytest
 
@@ -47,14 +50,28 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_Clock(config.stash[GROUPS]), "proffer-group-clock")
 
 
-# Tried first: pytest-xdist, which reads what this hook says, hooks in later.
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_rank)
-    for item in items:
-        in_browser, _, _ = _rank(item)
-        file = item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(f"{file}{' in a browser' * in_browser}"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Whole files, in this order: tests of a file share what it starts, and often its state."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        @cached_property
+        def _scopes(self) -> dict[str, str]:
+            # a file with tests in a browser and others is two, since the browser's come last
+            (names, *_) = self.registered_collections.values()
+            files = groupby(names, lambda nodeid: nodeid.partition("::")[0])
+            return {name: f"{at} {file}" for at, (file, run) in enumerate(files) for name in run}
+
+        def _split_scope(self, nodeid: str) -> str:
+            return self._scopes[nodeid]
+
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
 
 
 class _Clock:
