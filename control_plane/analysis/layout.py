@@ -28,6 +28,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, field
 
+from control_plane.storage.syncing import sync_folder
+
 FORMAT = 1
 TABLES, MANIFEST, WORK, LOCK = "tables", "manifest.json", ".work", ".lock"
 DIGEST_CHARACTERS = 16
@@ -135,7 +137,7 @@ class Tables:
         path.parent.mkdir(parents=True, exist_ok=True)
         made.replace(path)
         for folder in (path.parent, path.parent.parent, self.root):
-            _sync(folder)
+            sync_folder(folder)
         return path.relative_to(self.root).as_posix()
 
     def swap(self, manifest: Manifest) -> None:
@@ -146,7 +148,7 @@ class Tables:
             file.flush()
             os.fsync(file.fileno())
         made.replace(self.root / MANIFEST)
-        _sync(self.root)
+        sync_folder(self.root)
         self._sweep(manifest, working=True)
 
     def _sweep(self, manifest: Manifest | None, *, working: bool = False) -> None:
@@ -160,11 +162,3 @@ class Tables:
                 for folder in (path.parent, path.parent.parent):
                     with suppress(OSError):  # it is not empty
                         folder.rmdir()
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from control_plane.eventlog.segments import SPILL_MAGIC
+from control_plane.storage.syncing import sync_folder
 
 SUFFIX = ".spill"
 NEW = ".new-"
@@ -41,8 +42,8 @@ class SpillFile:
             _write(handle, SPILL_MAGIC)
             os.fsync(handle)
             new.rename(path)
-            _sync(folder)
-            _sync(folder.parent)
+            sync_folder(folder)
+            sync_folder(folder.parent)
         except BaseException:
             os.close(handle)
             for left in (new, path):
@@ -119,11 +120,3 @@ def _write(handle: int, data: bytes) -> None:
     left = memoryview(data)
     while left:
         left = left[os.write(handle, left) :]
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

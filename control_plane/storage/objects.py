@@ -35,6 +35,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from control_plane.storage.syncing import sync_folder
+
 NAME = re.compile(
     r"(?:bundles|releases)/[0-9a-f]{64}"
     r"|keys/root\.[1-9][0-9]{0,8}\.jws"
@@ -290,7 +292,7 @@ def _create(root: Path, name: str, data: bytes) -> bool:
                 Path(file.name).unlink()
     # Any folder above may be new, made by somebody who did not get as far as here.
     for folder in path.relative_to(root).parents:
-        _sync(root / folder)
+        sync_folder(root / folder)
     return True
 
 
@@ -327,13 +329,5 @@ def _write(path: Path, data: bytes) -> None:
             with suppress(OSError):
                 temporary.unlink()
             raise
-    _sync(path.parent)
-    _sync(path.parent.parent)  # the folder itself may be new
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_folder(path.parent)
+    sync_folder(path.parent.parent)  # the folder itself may be new
