@@ -30,7 +30,7 @@ from control_plane.storage.failures import StorageUnavailable
 from control_plane.storage.opening import open_database
 from drills.counting import held
 from drills.load import decision_of, exposure
-from drills.steps import Fault, MissingStrace
+from drills.steps import Fault, MissingStrace, attached, be_child, let_go
 from tests.support.postgres import Cluster
 
 KILL_AT = ("write", "pwrite64", "fsync", "fdatasync", "rename", "unlink")
@@ -62,7 +62,7 @@ class Child:
         self._settings, self._prefix, self._batches = settings, prefix, batches
         self._tell, self._listen = tell, listen
 
-    def run(self) -> None:
+    def run(self) -> int:
         """Says `tid N` and a line per batch; waits for a byte before it begins."""
         services = Services.open(self._settings)
         services.database.engine.dispose()  # PostgreSQL's process for it shall be a new one
@@ -78,6 +78,7 @@ class Child:
             kept += self._keep(services, f"{self._prefix}-after-{number}")
             number += 1
         services.close()
+        return 0
 
     def _keep(self, services: Services, name: str) -> bool:
         body = msgspec.json.encode([exposure(name, int(time.time()))])
@@ -95,15 +96,6 @@ class Child:
         os.write(self._tell, f"{line}\n".encode())
 
 
-def _be_child(child: Child) -> None:
-    try:
-        child.run()
-        os._exit(0)
-    except BaseException as error:
-        os.write(2, f"{type(error).__name__}: {error}\n".encode())
-        os._exit(1)
-
-
 # --- the parent ---------------------------------------------------------------
 
 
@@ -113,7 +105,7 @@ def meet(settings: Settings, cluster: Cluster | None, fault: Fault, step: int) -
     prefix = f"{fault.name}-{fault.calls[0]}-{fault.error}-{step}"
     child = os.fork()
     if child == 0:
-        _be_child(Child(settings, prefix, step + MORE, theirs[1], ours[0]))
+        be_child(Child(settings, prefix, step + MORE, theirs[1], ours[0]).run)
     os.close(ours[0])
     os.close(theirs[1])
     told, tracer = Told(), None
@@ -128,11 +120,11 @@ def meet(settings: Settings, cluster: Cluster | None, fault: Fault, step: int) -
             elif word == "refused":
                 told.refused += 1
             elif word == "done":
-                _detach(tracer)
+                let_go(tracer)
                 _mend(cluster)
                 go.write(b"x")
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    _detach(tracer)
+    let_go(tracer)
     was_killed = cluster is None and not fault.error and status == -signal.SIGKILL
     assert status == 0 or was_killed, (fault, step, status)
     return told, was_killed or told.refused > 0
@@ -142,21 +134,7 @@ def _attach(tid: int, cluster: Cluster | None, options: list[str]) -> subprocess
     if cluster is not None:
         assert cluster._process is not None
         options, tid = ["-f", *options], cluster._process.pid
-    command = ["strace", "-o", os.devnull, *options, "-p", str(tid)]
-    tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert tracer.stderr is not None
-    line = tracer.stderr.readline()
-    assert "attached" in line, line
-    return tracer
-
-
-def _detach(tracer: subprocess.Popen[str] | None) -> None:
-    if tracer is None or tracer.stderr is None or tracer.stderr.closed:
-        return
-    if tracer.poll() is None:
-        tracer.terminate()
-    tracer.wait(PATIENCE_S)
-    tracer.stderr.close()
+    return attached(tid, options)
 
 
 def _mend(cluster: Cluster | None) -> None:

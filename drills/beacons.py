@@ -34,7 +34,7 @@ from control_plane.settings import Settings
 from control_plane.storage.opening import open_database
 from control_plane.storage.writer import GROUP_LIMIT, WAITING_LIMIT
 from drills import beacon_calls
-from drills.counting import Count, count
+from drills.counting import Count, count, counts
 from drills.load import Sender
 from drills.log_order import told_between
 from drills.log_servers import TENANT, collector
@@ -124,17 +124,6 @@ def killed(home: Home, rounds: int, acks: int) -> Counter[str]:
         load.wait_for(acks)  # what was unsure comes again first
     told = home.settled([load])
     return counts(told, load, kills=rounds, crashes_of_the_database=crashes)
-
-
-def counts(told: Count, load: Sender, **more: int) -> Counter[str]:
-    return Counter(
-        acknowledged=told.acknowledged,
-        lost=told.lost,
-        doubled=told.doubled,
-        stored_without_an_answer=told.unsure,
-        told_503=load.statuses[503],
-        **more,
-    )
 
 
 # --- overload -----------------------------------------------------------------

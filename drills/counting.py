@@ -7,6 +7,7 @@ count of two is an event that counted twice.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from msgspec import Struct
@@ -78,3 +79,15 @@ def _add(
         told.lost += len(names) - here
     else:
         told.unsure += here
+
+
+def counts(told: Count, load: Sender, **more: int) -> Counter[str]:
+    """What a drill prints."""
+    return Counter(
+        acknowledged=told.acknowledged,
+        lost=told.lost,
+        doubled=told.doubled,
+        stored_without_an_answer=told.unsure,
+        told_503=load.statuses[503],
+        **more,
+    )

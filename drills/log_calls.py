@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 import time
 from collections import Counter
 from pathlib import Path
@@ -37,7 +36,7 @@ from control_plane.storage.failures import StorageUnavailable
 from control_plane.storage.objects import DirectoryStore
 from drills.counting import held
 from drills.load import decision_of, exposure
-from drills.steps import Fault, _attached
+from drills.steps import Fault, attached, be_child, let_go
 
 KILL_AT = ("write", "pwrite64", "fsync", "fdatasync", "rename", "unlink")
 FAIL_AT = ("write", "fsync", "rename")
@@ -77,7 +76,7 @@ class Child:
         self._settings, self._way, self._prefix = settings_of(place), way, f"{place.name}-"
         self._batches, self._tell, self._listen = batches, tell, listen
 
-    def run(self) -> None:
+    def run(self) -> int:
         """Says `tid N`, then a line per batch; waits for a byte before it begins."""
         if self._way == "drain":
             self._leave_spill()
@@ -93,6 +92,7 @@ class Child:
         os.read(self._listen, 1)  # the fault is over
         self._keep(log, 3, again_s=PATIENCE_S)
         self._say("mended")
+        return 0
 
     def _store(self) -> DirectoryStore:
         folder = self._settings.log_folder
@@ -148,7 +148,7 @@ def meet(place: Path, way: Way, fault: Fault, step: int) -> tuple[Told, bool]:
     ours, theirs = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
-        _be_child(Child(place, way, step + MORE, theirs[1], ours[0]))
+        be_child(Child(place, way, step + MORE, theirs[1], ours[0]).run)
     os.close(ours[0])
     os.close(theirs[1])
     told, met = Told(), True
@@ -157,7 +157,7 @@ def meet(place: Path, way: Way, fault: Fault, step: int) -> tuple[Told, bool]:
         for line in map(bytes.decode, lines):
             word, _, rest = line.strip().partition(" ")
             if word == "tid":
-                tracer = _attached(int(rest), fault.options(step))
+                tracer = attached(int(rest), fault.options(step))
                 go.write(b"x")
             elif word == "kept":
                 told.kept.append(rest)
@@ -165,30 +165,12 @@ def meet(place: Path, way: Way, fault: Fault, step: int) -> tuple[Told, bool]:
                 told.refused += 1
             elif word == "done":
                 met = told.refused > 0
-                _detach(tracer)
+                let_go(tracer)
                 go.write(b"x")
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        _detach(tracer)
+        let_go(tracer)
     assert status in (0, -signal.SIGKILL), (way, fault.name, step, status)
     return told, met or status == -signal.SIGKILL
-
-
-def _be_child(child: Child) -> None:
-    try:
-        child.run()
-        os._exit(0)
-    except BaseException as error:
-        os.write(2, f"{type(error).__name__}: {error}\n".encode())
-        os._exit(1)
-
-
-def _detach(tracer: subprocess.Popen[str] | None) -> None:
-    if tracer is None or tracer.stderr is None or tracer.stderr.closed:
-        return
-    if tracer.poll() is None:
-        tracer.terminate()
-    tracer.wait(PATIENCE_S)
-    tracer.stderr.close()
 
 
 def killed(place: Path, steps: range, ways: tuple[Way, ...] = WAYS) -> Counter[str]:

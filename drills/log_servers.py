@@ -27,7 +27,7 @@ from pathlib import Path
 
 from control_plane.services import Services
 from control_plane.settings import Settings
-from drills.counting import Count, count
+from drills.counting import Count, count, counts
 from drills.gateway import Gateway
 from drills.load import Sender
 from tests.control_plane.shop import write_catalog
@@ -181,7 +181,7 @@ def _killed(
         if gateway is not None and is_away:
             gateway.open()
     told = settled(settings, [load])
-    return _counts(told, load, kills=rounds, while_the_bucket_was_away=away)
+    return counts(told, load, kills=rounds, while_the_bucket_was_away=away)
 
 
 def outage(place: Path, outage_s: float) -> Counter[str]:
@@ -205,7 +205,7 @@ def outage(place: Path, outage_s: float) -> Counter[str]:
             _until_drained(settings)
         told = settled(settings, [load])
     assert meanwhile, "nothing was acknowledged while the bucket was away"
-    return _counts(told, load, seconds_away=int(outage_s) + 15, acknowledged_meanwhile=meanwhile)
+    return counts(told, load, seconds_away=int(outage_s) + 15, acknowledged_meanwhile=meanwhile)
 
 
 def _until_drained(settings: Settings) -> None:
@@ -239,20 +239,9 @@ def overload(place: Path, load_s: float) -> Counter[str]:
         told = settled(settings, [load])
     assert load.statuses[503] > 3 * kept, "that was no overload"
     assert most_mb <= RSS_LIMIT_MB, f"{most_mb} MB"
-    return _counts(told, load, rss_at_first_mb=began_mb, rss_most_mb=most_mb)
+    return counts(told, load, rss_at_first_mb=began_mb, rss_most_mb=most_mb)
 
 
 def _rss_mb(process: BaseProcess) -> int:
     pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") >> 20
-
-
-def _counts(told: Count, load: Sender, **more: int) -> Counter[str]:
-    return Counter(
-        acknowledged=told.acknowledged,
-        lost=told.lost,
-        doubled=told.doubled,
-        stored_without_an_answer=told.unsure,
-        told_503=load.statuses[503],
-        **more,
-    )

@@ -32,6 +32,7 @@ PUBLISHED, TOLD = 0, 3
 """How a child ends: it is published, or it was told clearly that it is not (or not yet)."""
 STEPS_MAX = 5000
 
+PATIENCE_S = 60.0
 Thread = Literal["publisher", "writer"]
 
 
@@ -83,13 +84,13 @@ def _ended(settings: Settings, fault: Fault, thread: Thread, step: int) -> int:
     ready, begin = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
-        _child(lambda: _publish(settings, thread, step, ready[1], begin[0]))
+        be_child(lambda: _publish(settings, thread, step, ready[1], begin[0]))
     os.close(ready[1])
     os.close(begin[0])
     with os.fdopen(ready[0], "rb") as told, os.fdopen(begin[1], "wb") as go:
         tid = int(told.readline() or 0)
         assert tid, "the publisher did not start"
-        tracer = _attached(tid, fault.options(step))
+        tracer = attached(tid, fault.options(step))
         go.write(b"x")
         go.flush()
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -99,7 +100,8 @@ def _ended(settings: Settings, fault: Fault, thread: Thread, step: int) -> int:
     return status
 
 
-def _attached(tid: int, options: list[str]) -> subprocess.Popen[str]:
+def attached(tid: int, options: list[str]) -> subprocess.Popen[str]:
+    """strace at a thread, or with `-f` at a process and all that it makes."""
     command = ["strace", "-o", os.devnull, *options, "-p", str(tid)]
     tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert tracer.stderr is not None
@@ -108,7 +110,18 @@ def _attached(tid: int, options: list[str]) -> subprocess.Popen[str]:
     return tracer
 
 
-def _child(act: Callable[[], int]) -> None:
+def let_go(tracer: subprocess.Popen[str] | None) -> None:
+    """Where it was attached, and is not gone yet."""
+    if tracer is None or tracer.stderr is None or tracer.stderr.closed:
+        return
+    if tracer.poll() is None:
+        tracer.terminate()
+    tracer.wait(PATIENCE_S)
+    tracer.stderr.close()
+
+
+def be_child(act: Callable[[], int]) -> None:
+    """Ends this process with what `act` says, or with 1 and the error told."""
     try:
         os._exit(act())
     except BaseException as error:
