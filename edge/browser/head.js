@@ -22,7 +22,8 @@
       `:where(proffer-slot[placement=${JSON.stringify(name)}]){min-height:${+height}px}`).join(""));
     document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
     if (script && mayDecide) try { // the kernel script finds the cookies here: each look waits again
-      [document.getElementById("proffer").cookies] = [document.cookie, localStorage.length];
+      document.getElementById("proffer").cookies = document.cookie;
+      localStorage.length;
     } catch { /* a sandboxed frame */ }
   } catch { release(); }
 })();
