@@ -168,7 +168,8 @@ class Collector:
 
     def _try_again(self, connection: Connection, ids: list[int]) -> Receipt:
         now_s, currency = self._now_s(), self._currency()
-        return try_again(connection, self._tenant, self._admission, ids, now_s, currency)
+        judges = self._admission, self._forgotten
+        return try_again(connection, self._tenant, *judges, ids, now_s, currency)
 
     def _entry(self, actor: str, tried: Receipt) -> Entry:
         """How many events were tried and with what success; never what is in them."""

@@ -22,6 +22,7 @@ from typing import Any
 import ibis
 
 from control_plane.analysis.columns import BOOL, SHAPES, TEXT, WHOLE
+from control_plane.analysis.queries import MEASURES
 from edge.decision.beacon import GLOBAL_HOLDOUT, HOLDOUT, KEPT, SESSION
 
 Query = Any
@@ -33,18 +34,6 @@ EXPOSURE, CLICK = "exposure", "click"
 DAY_S = 86400
 IBIS_TYPES = {TEXT: "!string", WHOLE: "!int64", BOOL: "!boolean"}
 SETTINGS = {"attribution_s": "!int64"}
-
-MEASURES = (
-    "exposures",
-    "clicks",
-    "redemptions",
-    "cost_micros",
-    "orders",
-    "revenue_micros",
-    "profit_micros",
-    "returns",
-    "returned_micros",
-)
 
 
 def _table(name: str) -> Query:

@@ -19,6 +19,19 @@ TRIES = 5
 """How often a query begins anew because a compaction took its files away."""
 
 
+MEASURES = (
+    "exposures",
+    "clicks",
+    "redemptions",
+    "cost_micros",
+    "orders",
+    "revenue_micros",
+    "profit_micros",
+    "returns",
+    "returned_micros",
+)
+"""What is counted and summed of an offer version."""
+
 S = TypeVar("S", bound=Struct)
 T = TypeVar("T")
 

@@ -10,21 +10,10 @@ from typing import Any
 from msgspec import Struct
 
 from control_plane.analysis.layout import Manifest, Tables
-from control_plane.analysis.queries import OfferDay, answer, consistent, opened
+from control_plane.analysis.queries import MEASURES, OfferDay, answer, consistent, opened
 
 TITLES = "SELECT offer, version, max(title) FROM offers GROUP BY ALL"
 CURRENCIES = "SELECT DISTINCT currency FROM orders ORDER BY ALL"
-ADDED = (
-    "exposures",
-    "clicks",
-    "redemptions",
-    "cost_micros",
-    "orders",
-    "revenue_micros",
-    "profit_micros",
-    "returns",
-    "returned_micros",
-)
 
 
 class Figures(Struct, frozen=True, kw_only=True):
@@ -104,7 +93,7 @@ def _all(connection: Any, query: str) -> list[Any]:
 
 
 def _day(row: OfferDay, titles: dict[tuple[str, str], str]) -> Day:
-    values: dict[str, Any] = {name: getattr(row, name) for name in ADDED}
+    values: dict[str, Any] = {name: getattr(row, name) for name in MEASURES}
     return Day(
         placement=row.placement,
         offer=row.offer,
@@ -126,7 +115,7 @@ def totals(days: Iterable[Day]) -> list[Total]:
 
 def _total(group: list[Day]) -> Total:
     first, on = group[0], [row.day for row in group]
-    values: dict[str, Any] = {name: sum(getattr(row, name) for row in group) for name in ADDED}
+    values: dict[str, Any] = {name: sum(getattr(row, name) for row in group) for name in MEASURES}
     return Total(
         placement=first.placement,
         offer=first.offer,

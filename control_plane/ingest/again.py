@@ -47,6 +47,7 @@ def try_again(
     connection: Connection,
     tenant: str,
     admission: Admission,
+    forgotten: Forgotten,
     ids: Sequence[int],
     now_s: int,
     currency: str,
@@ -63,7 +64,6 @@ def try_again(
             facts += good
             left += bad
     connection.execute(delete(t.quarantine).where(q.id.in_(gone)))
-    forgotten = Forgotten(tenant, admission.edge_secrets, lambda: now_s)
     (kept,) = forgotten.sifted(connection, [Read(facts, left, now_s)])
     receipt = store(connection, tenant, kept.read.facts, kept.read.quarantined, now_s)
     still = receipt.quarantined + len(rows) - len(gone)
